@@ -1,0 +1,116 @@
+"""From exception to exit code and one sentence on stderr; a traceback only where NEFF_DEBUG is set."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from neff.cli.streams import say
+from neff.cli.verbs import Exit
+from neff.errors import ArgumentError, NeffError, NeffWarning, RecordsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["explain", "guarded"]
+
+FLAGS = {
+    "clusters": "--cluster",
+    "correction_method": "--correction",
+    "models": "--model",
+    "paths": "RECORDS",
+    "records": "RECORDS",
+    "rng": "--seed",
+    "seed": "--seed",
+    "tests": "--test",
+    "verb": "VERB",
+}
+"""Arguments of the library whose option has another name; every other one is --its-name."""
+
+
+def guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
+    """Run, and turn whatever is raised into a sentence and an exit code."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", NeffWarning)
+            warnings.showwarning = _show_warning
+            return run(argv)
+    except KeyboardInterrupt:
+        say("interrupted.")
+        return Exit.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  (the last line of defence: a user never sees a traceback unasked)
+        if os.environ.get("NEFF_DEBUG"):
+            traceback.print_exc()
+        code, sentence = explain(error, argv[0] if argv else "")
+        say(sentence)
+        return code
+
+
+def explain(error: Exception, verb: str) -> tuple[int, str]:
+    """Return the exit code and the sentence for an exception.
+
+    Examples
+    --------
+    >>> explain(ArgumentError("n_resamples", "at least 1", 0, call="evaluate"), "evaluate")
+    (2, '--n-resamples must be at least 1, got 0.')
+    """
+    if isinstance(error, ArgumentError):
+        return Exit.USAGE, _as_option(error)
+    if isinstance(error, RecordsError):
+        return Exit.UNREADABLE, str(error)
+    if isinstance(error, NeffError):  # also OutputError, which is an OSError too
+        return Exit.USAGE, str(error)
+    if isinstance(error, MemoryError):
+        return Exit.UNREADABLE, "not enough memory for these records. Give fewer files, or a wider machine."
+    if isinstance(error, OSError):
+        where = "" if error.filename is None else f"{error.filename}: "
+        return Exit.UNREADABLE, f"{where}{error.strerror or type(error).__name__}."
+    if type(error).__module__.startswith("cyclopts"):
+        return Exit.USAGE, _usage(error, verb)
+    return Exit.BUG, (
+        f"this is a bug in neff, please report it: {type(error).__name__}: {error} "
+        "(set NEFF_DEBUG=1 to see where it happened)."
+    )
+
+
+def _as_option(error: ArgumentError) -> str:
+    """Return the sentence with the option's name where the library says the argument's."""
+    text = str(error)
+    head, middle, tail = text.partition(f": {error.argument} must be ")
+    if not middle or " " in head:
+        return text
+    flag = FLAGS.get(error.argument, "--" + error.argument.replace("_", "-"))
+    return f"{flag} must be {tail}"
+
+
+def _usage(error: Any, verb: str) -> str:
+    """Return what the parser found wrong, with the next step where it names none."""
+    error.verbose = False
+    text = str(error).strip()
+    help_ = f"See `neff {verb} --help`."
+    kind = type(error).__name__
+    if kind == "CoercionError" and error.msg is not None and error.token is not None:
+        return f"{error.token.keyword or error.argument.name} {error.msg} {help_}"
+    if kind == "MissingArgumentError" and error.argument is not None:
+        flag = error.argument.name
+        return f"{flag} needs a value; write {flag}=VALUE where it starts with a hyphen. {help_}"
+    if kind == "UnusedCliTokensError":
+        return f"{' '.join(map(repr, error.unused_tokens))} cannot be placed. {help_}"
+    return text if "Did you mean" in text else f"{text} {help_}"
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,  # noqa: ARG001  (the signature of warnings.showwarning)
+    line: str | None = None,
+) -> None:
+    if issubclass(category, NeffWarning):
+        say(f"warning: {message}")
+    elif os.environ.get("NEFF_DEBUG"):
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))

@@ -1,0 +1,173 @@
+"""Options that verbs share: columns, statistics, output. Parsed here, checked by the room that uses them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["COLUMNS", "OUTPUT", "STATISTICS", "Columns", "Number", "Output", "Statistics", "Whole"]
+
+COLUMNS = Group("Columns", help="Which column holds what; found by name where none is given.", sort_key=2)
+STATISTICS = Group("Statistics", sort_key=3)
+OUTPUT = Group("Output", sort_key=4)
+
+
+def _whole(_: type, tokens: Sequence[Any]) -> int:
+    """Return a whole number; 1e4 is one, 1.5 is not (it must not be rounded in silence)."""
+    written = tokens[0].value
+    try:
+        return int(written)
+    except ValueError:
+        pass
+    try:
+        number = float(written)
+    except ValueError:
+        number = 0.5
+    if not number.is_integer():
+        raise ValueError(f"must be a whole number, got {written!r}.")
+    return int(number)
+
+
+def _number(_: type, tokens: Sequence[Any]) -> float:
+    written = tokens[0].value
+    try:
+        return float(written)
+    except ValueError:
+        raise ValueError(f"must be a number, got {written!r}.") from None
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+Number = Annotated[float, Parameter(converter=_number)]
+Names = Annotated[tuple[str, ...], Parameter(show_default=False)]
+Files = Annotated[tuple[Path, ...], Parameter(name=("--output", "-o"), show_default=False)]
+Flag = Annotated[bool, Parameter(show_default=False)]
+Tests = Annotated[tuple[Literal["mcnemar", "permutation", "bootstrap"], ...], Parameter(show_default=False)]
+
+
+@Parameter(name="*", group=COLUMNS)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Which column holds what.
+
+    Parameters
+    ----------
+    item
+        Column of the question.
+    model
+        Column of the model. Repeat it, or give a pattern ('gpt-*'), where each model has its own column.
+    score
+        Column of the score; an empty cell is unscored, not wrong.
+    draw
+        Column of the repeat; without it, repeats are counted in the order of rows.
+    task
+        Column of the task.
+    metric
+        Column of the metric.
+    cluster
+        Column that groups items that share a passage, topic or author. At most two.
+    label
+        Column of the oracle's label, empty where there is none.
+    weight
+        Column of the sampling weight.
+    target
+        Column of the right answer: the score is then 1 where the model's answer equals it, else 0.
+    wide
+        Every column that is not named by another option is a model.
+    ignore
+        Column that is not a model, with --wide or a pattern. Repeatable.
+    by_file
+        What several files without a model column are: refuse to guess, one model each, or repeats of one.
+    """
+
+    item: str | None = None
+    model: Names = ()
+    score: str | None = None
+    draw: str | None = None
+    task: str | None = None
+    metric: str | None = None
+    cluster: Names = ()
+    label: str | None = None
+    weight: str | None = None
+    target: str | None = None
+    wide: Flag = False
+    ignore: Names = ()
+    by_file: Literal["refuse", "models", "draws"] = "refuse"
+
+
+@Parameter(name="*", group=STATISTICS)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """How it is computed.
+
+    Parameters
+    ----------
+    level
+        Coverage of the intervals.
+    correction
+        Correction for comparing many pairs.
+    margin
+        A model must be better by more than this; declare it before you look.
+    aggregate
+        Over tasks: the mean of the task means (macro), the mean over all items (micro), or none.
+    unscored
+        Leave unscored draws out, or count them as wrong.
+    lower_is_better
+        A lower score is better.
+    test
+        A further test of each difference. Repeatable.
+    n_resamples
+        Resamples of the permutation and bootstrap tests.
+    seed
+        Seed of the random numbers.
+    """
+
+    level: Number = 0.95
+    correction: Literal["holm", "benjamini-hochberg", "bonferroni", "none"] = "holm"
+    margin: Number = 0.0
+    aggregate: Literal["macro", "micro", "none"] = "macro"
+    unscored: Literal["exclude", "wrong"] = "exclude"
+    lower_is_better: Flag = False
+    test: Tests = ()
+    n_resamples: Whole = 10_000
+    seed: Whole | None = None
+
+
+@Parameter(name="*", group=OUTPUT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What is shown, written and gated.
+
+    Parameters
+    ----------
+    json
+        One JSON object on stdout; the same as --format json.
+    format
+        Format on stdout.
+    output
+        File to write, its format by suffix (.html .md .json .csv .xml ...). Repeatable.
+    top
+        Rows of each table on the terminal; 0 shows all. Files and other formats always have all.
+    quiet
+        No notes and no progress on stderr.
+    no_color
+        No colour; the variable NO_COLOR does the same.
+    strict
+        Exit with 4 where the data do not decide.
+    fail_if
+        Exit with 1 where this is true: 'lower(diff) < -0.01', 'value(score[my-model]) < 0.8'. Repeatable.
+    """
+
+    json: Flag = False
+    format: Literal["table", "md", "json", "html", "csv", "junit"] | None = None
+    output: Files = ()
+    top: Whole | None = None
+    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), show_default=False)] = False
+    no_color: Flag = False
+    strict: Flag = False
+    fail_if: Names = ()

@@ -1,0 +1,90 @@
+"""The table of verbs and exit codes: the one place that `neff --help`, the parser and the tests read."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["EXAMPLES", "EXIT_CODES", "VERBS", "Exit", "Verb", "exit_codes", "overview"]
+
+
+class Verb(NamedTuple):
+    """A verb: its name, the function that runs it ("module:function", loaded when called), its help."""
+
+    name: str
+    target: str
+    help: str
+
+
+class Exit:
+    """Exit codes of every verb."""
+
+    DONE = 0
+    GATE_FAILED = 1
+    USAGE = 2
+    UNREADABLE = 3
+    INCONCLUSIVE = 4
+    BUG = 70
+    INTERRUPTED = 130
+
+
+VERBS = (
+    Verb("evaluate", "neff.cli.evaluate:evaluate", "Which model is better, by how much, and how sure?"),
+    Verb("compare", "neff.cli.compare:compare", "Two runs or two models, paired by item."),
+    Verb("plan", "neff.cli.plan:plan", "How many items does it take to see a difference?"),
+    Verb("doctor", "neff.cli.doctor:doctor", "What a file is, what can be computed, what was not read."),
+    Verb("report", "neff.cli.report:report", "Show a saved result again: table, HTML, Markdown, CSV, JUnit."),
+    Verb("demo", "neff.cli.demo:demo", "Evaluate the bundled example records, without a network."),
+    Verb("completion", "neff.cli.completion:completion", "Print the completion script of bash, zsh or fish."),
+)
+
+EXAMPLES = (
+    ("neff evaluate runs/", "every model in a folder of logs"),
+    ("neff evaluate scores.csv -o report.html", "one table of scores, and a report to send"),
+    ("neff compare run_a.jsonl run_b.jsonl", "two runs, paired by item"),
+    ('neff compare a.csv b.csv --fail-if "upper(diff) < 0"', "fail a build when A is surely worse than B"),
+    ("neff plan scores.csv --difference 0.02", "items needed to see two points"),
+    ("neff doctor runs/", "what is in there, and what can be computed"),
+)
+
+EXIT_CODES = (
+    (Exit.DONE, "done"),
+    (Exit.GATE_FAILED, "a --fail-if gate failed"),
+    (Exit.USAGE, "usage: an option is wrong, or the output cannot be written"),
+    (Exit.UNREADABLE, "the input cannot be read"),
+    (Exit.INCONCLUSIVE, "inconclusive, under --strict"),
+    (Exit.BUG, "a bug in neff"),
+    (Exit.INTERRUPTED, "interrupted"),
+)
+
+
+def exit_codes() -> str:
+    """Return the exit codes as indented lines."""
+    return "\n".join(["Exit codes:", *(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES)])
+
+
+def overview() -> str:
+    """Return what `neff` and `neff --help` print.
+
+    Examples
+    --------
+    >>> print(overview().splitlines()[0])
+    neff: what is a sample worth, and what should I do about it?
+    """
+    width = max(len(command) for command, _ in EXAMPLES)
+    name_width = max(len(verb.name) for verb in VERBS)
+    return "\n".join(
+        [
+            "neff: what is a sample worth, and what should I do about it?",
+            "",
+            "Examples:",
+            *(f"  {command:<{width}}   {meaning}" for command, meaning in EXAMPLES),
+            "",
+            "Verbs:",
+            *(f"  {verb.name:<{name_width}}   {verb.help}" for verb in VERBS),
+            "",
+            exit_codes(),
+            "",
+            "`neff VERB --help` shows the options of a verb, `neff --version` the version.",
+            "The result goes to stdout, notes and warnings to stderr. Nothing is sent anywhere.",
+        ]
+    )

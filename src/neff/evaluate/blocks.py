@@ -1,0 +1,164 @@
+"""From rows to blocks: per (metric, task), items by models, repeats already reduced to sums.
+
+Everything after this module works on item means, so that one draw or ten per item cost the same, and no result
+depends on the order of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from neff.records.factor import Factor
+    from neff.records.table import Records
+
+__all__ = ["Block", "Unscored", "blocks", "merge"]
+
+Unscored = Literal["exclude", "wrong"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """The scores of one (metric, task) as items x models.
+
+    Attributes
+    ----------
+    mean
+        Mean score over the scored draws of each item, shape (n_items, n_models), NaN where there is none.
+    draws
+        Number of scored draws, same shape.
+    within
+        Sum of squared deviations of the draws from their item mean, same shape.
+    unscored
+        Draws without a score, shape (n_models,).
+    binary
+        Whether all scores of a model are 0 or 1, shape (n_models,).
+    weight
+        Mean weight of each item's draws, shape (n_items, n_models), or None for equal weights.
+    clusters
+        Zero, one or two arrays of cluster codes, shape (n_items,) each, comparable between tasks.
+    """
+
+    task: str
+    metric: str
+    models: tuple[str, ...]
+    mean: NDArray[np.float64]
+    draws: NDArray[np.int64]
+    within: NDArray[np.float64]
+    unscored: NDArray[np.int64]
+    binary: NDArray[np.bool_]
+    weight: NDArray[np.float64] | None
+    clusters: tuple[NDArray[np.int64], ...]
+
+
+def blocks(records: Records, *, unscored: Unscored = "exclude") -> Iterator[Block]:
+    """Yield one block per (metric, task) that has rows, sorted by metric and task.
+
+    Cost is O(n log n) in rows when items have repeats with fractional scores, else O(n).
+    """
+    group = records.metric.codes.astype(np.int64) * records.task.n_levels + records.task.codes
+    present = np.unique(group)
+    if len(present) == 1:
+        yield _block(records, int(present[0]), unscored)
+        return
+    order = np.argsort(group, kind="stable")
+    edges = [*np.searchsorted(group[order], present, side="left").tolist(), len(group)]
+    for code, start, stop in zip(present.tolist(), edges[:-1], edges[1:], strict=True):
+        yield _block(records.take(order[start:stop]), code, unscored)
+
+
+def _block(records: Records, group: int, unscored: Unscored) -> Block:
+    metric, task = divmod(group, records.task.n_levels)
+    _, item_of_row = _compact(records.item)
+    models, model_of_row = _compact(records.model)
+    shape = (int(item_of_row.max()) + 1, len(models))
+    cell = item_of_row * shape[1] + model_of_row
+    score = records.score
+    missing = np.isnan(score)
+    n_unscored = np.bincount(model_of_row[missing], minlength=shape[1])
+    weight = records.weight
+    if unscored == "wrong":
+        score = np.where(missing, 0.0, score)
+    elif missing.any():
+        cell, score = cell[~missing], score[~missing]
+        weight = None if weight is None else weight[~missing]
+    is_binary = (score == 0) | (score == 1)
+    if not is_binary.all():
+        # Sums of fractions depend on their order; sort, so that no result depends on the order of rows.
+        order = np.lexsort((score, cell)) if weight is None else np.lexsort((weight, score, cell))
+        cell, score = cell[order], score[order]
+        is_binary = is_binary[order]
+        weight = None if weight is None else weight[order]
+    size = shape[0] * shape[1]
+    draws = np.bincount(cell, minlength=size)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if weight is None:
+            mean = np.bincount(cell, score, minlength=size) / draws
+            item_weight = None
+        else:
+            total = np.bincount(cell, weight, minlength=size)
+            mean = np.bincount(cell, weight * score, minlength=size) / total
+            item_weight = (total / draws).reshape(shape)
+    within: NDArray[np.float64] = np.bincount(cell, (score - mean[cell]) ** 2, minlength=size).astype(np.float64)
+    binary = np.bincount(cell[~is_binary] % shape[1], minlength=shape[1]) == 0
+    some_row = np.empty(shape[0], np.int64)
+    some_row[item_of_row] = np.arange(len(item_of_row))  # any row will do: a cluster is constant within an item
+    return Block(
+        task=records.task.levels[task],
+        metric=records.metric.levels[metric],
+        models=models,
+        mean=mean.reshape(shape),
+        draws=draws.reshape(shape),
+        within=within.reshape(shape),
+        unscored=n_unscored,
+        binary=binary,
+        weight=item_weight,
+        clusters=tuple(cluster.codes[some_row].astype(np.int64) for cluster in records.clusters),
+    )
+
+
+def merge(parts: Sequence[Block], task: str) -> Block:
+    """Stack the blocks of several tasks as if they were one: each item counts once, whatever its task."""
+    models = tuple(sorted(set().union(*(part.models for part in parts))))
+    columns = [[models.index(model) for model in part.models] for part in parts]
+    n_items = sum(len(part.mean) for part in parts)
+
+    def stack(name: str, missing: float, dtype: type) -> NDArray[Any]:
+        whole: NDArray[Any] = np.full((n_items, len(models)), missing, dtype)
+        start = 0
+        for part, places in zip(parts, columns, strict=True):
+            whole[start : start + len(part.mean), places] = getattr(part, name)
+            start += len(part.mean)
+        return whole
+
+    unscored = np.zeros(len(models), np.int64)
+    binary = np.ones(len(models), bool)
+    for part, places in zip(parts, columns, strict=True):
+        unscored[places] += part.unscored
+        binary[places] &= part.binary
+    return Block(
+        task=task,
+        metric=parts[0].metric,
+        models=models,
+        mean=stack("mean", np.nan, np.float64),
+        draws=stack("draws", 0, np.int64),
+        within=stack("within", 0.0, np.float64),
+        unscored=unscored,
+        binary=binary,
+        weight=None if parts[0].weight is None else stack("weight", np.nan, np.float64),
+        clusters=tuple(np.concatenate([part.clusters[k] for part in parts]) for k in range(len(parts[0].clusters))),
+    )
+
+
+def _compact(factor: Factor) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the levels in use and each row's place among them, in O(n)."""
+    used = np.bincount(factor.codes, minlength=factor.n_levels) > 0
+    place = np.cumsum(used) - 1
+    return tuple(name for name, seen in zip(factor.levels, used, strict=True) if seen), place[factor.codes]

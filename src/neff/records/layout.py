@@ -1,0 +1,278 @@
+"""Find the role of each column of one file: named by the caller, or by the names that people use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from neff.errors import ArgumentError, RecordsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from neff.records.columns import ColumnMap
+    from neff.records.reader import Keep
+
+__all__ = ["SYNONYMS", "Layout", "Use", "find_layout"]
+
+Use: TypeAlias = Literal["key", "number", "any"]
+"""How a reader delivers a column: names (`Factor`), numbers (NaN = missing), or what it holds."""
+
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "item": ("item_id", "question_id", "prompt_id", "doc_id", "sample_id", "id"),
+    "model": ("model_id", "model_name", "policy", "system"),
+    "score": ("acc", "accuracy", "correct", "exact_match", "value", "judge_score", "reward"),
+    "draw": ("epoch", "repeat", "trial", "seed"),
+    "task": ("task_name", "dataset", "benchmark", "subset"),
+    "metric": (),
+    "cluster": ("passage", "group"),
+    "label": ("oracle_label",),
+    "weight": (),
+}
+"""Other names of each role, compared without case. Its own name comes first; two others are ambiguous."""
+
+_LAST_RESORT = {"item": ("task_id", "task", "task_name"), "model": ("run", "run_id")}
+_PREDICTIONS = ("prediction", "predicted", "pred", "answer")
+_ONE_WAY = "Give --score with one --model column, or the score columns as --model A --model B."
+_OPTIONAL = ("draw", "task", "metric", "cluster", "label", "weight")
+_WHY = {
+    "draw": "to number the repeats",
+    "task": "for one result per task",
+    "metric": "for one result per metric",
+    "cluster": "to group the items",
+    "label": "to use the oracle labels",
+    "weight": "to weight the rows",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of one file, each with its role.
+
+    Attributes
+    ----------
+    item, model, score, draw, task, metric, label, weight, target
+        Name of the column, or None. `model` None: all rows are of one model, unless `models` are columns.
+    models
+        Wide files: the columns that hold one model's scores (or predictions, with `target`) each.
+    clusters
+        Up to two grouping columns.
+    extra
+        Other columns to keep.
+    guessed
+        Roles found by the name of the column, not named by the caller.
+    loose
+        Model columns that were not named one by one; those that hold no scores are left out with a note.
+    notes
+        Sentences about columns that were not used but would matter.
+    """
+
+    item: str
+    model: str | None = None
+    models: tuple[str, ...] = ()
+    score: str | None = None
+    draw: str | None = None
+    task: str | None = None
+    metric: str | None = None
+    clusters: tuple[str, ...] = ()
+    label: str | None = None
+    weight: str | None = None
+    target: str | None = None
+    extra: tuple[str, ...] = ()
+    guessed: frozenset[str] = frozenset()
+    loose: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+    def answers(self) -> tuple[str, ...]:
+        """Return the columns that hold scores, or predictions where there is a target."""
+        return self.models or ((self.score,) if self.score else ())
+
+    def roles(self) -> dict[str, str]:
+        """Return the role of each used column, in words."""
+        pairs: list[tuple[str | None, str]] = [(name, "score") for name in self.answers()]
+        if self.models:
+            pairs = [(name, "model (its scores)") for name in self.models]
+        if self.target:
+            pairs = [(name, role.replace("score", "prediction")) for name, role in pairs]
+        pairs += [(cluster, "cluster") for cluster in self.clusters]
+        pairs += [
+            (getattr(self, role), role)
+            for role in ("item", "model", "draw", "task", "metric", "label", "weight", "target")
+        ]
+        found: dict[str, str] = {}
+        for name, role in pairs:
+            if name is not None:
+                found[name] = f"{found[name]}, {role}" if name in found else role
+        return found
+
+    def uses(self) -> dict[str, Use]:
+        """Return how each column must be delivered; names win over numbers, for they lose nothing."""
+        uses: dict[str, Use] = dict.fromkeys(self.extra, "any")
+        for role in ("label", "weight"):
+            name = getattr(self, role)
+            if name is not None:
+                uses[name] = "any" if role in self.guessed else "number"
+        for name in self.answers():
+            uses[name] = "key" if self.target else "any" if name in self.loose else "number"
+        keys = (self.item, self.model, self.draw, self.task, self.metric, self.target, *self.clusters)
+        return uses | {name: "key" for name in keys if name is not None}
+
+
+def find_layout(columns: ColumnMap, names: Sequence[str], *, path: Path | str | None, keep: Keep) -> Layout:
+    """Find the role of each column; see `ColumnMap.resolve`."""
+    finder = _Finder(tuple(names), path)
+    found: dict[str, str] = {}
+    for role in ("item", "score", "draw", "task", "metric", "label", "weight", "target"):
+        name = getattr(columns, role)
+        if name is not None:
+            found[role] = finder.check(name, role)
+    clusters = tuple(finder.check(name, "cluster") for name in columns.clusters())
+    asked = columns.model_names()
+    wide = columns.wide or len(asked) > 1 or any(_is_glob(name, finder.names) for name in asked)
+    if wide and columns.score is not None:
+        raise ArgumentError(
+            "score", "left out where each model has its own column", columns.score, _ONE_WAY, call="columns"
+        )
+    if asked and not wide:
+        found["model"] = finder.check(asked[0], "model")
+
+    finder.taken = {*found.values(), *clusters, *(name for name in asked if name in finder.names)}
+    guessed = []
+    for role in (*(() if wide else ("score", "model")), "item", *(() if columns.named() else _OPTIONAL)):
+        name = None if role in found else finder.find(role, predictions=columns.target is not None)
+        if name is not None:
+            found[role] = name
+            finder.taken.add(name)
+            guessed.append(role)
+    if "cluster" in found:
+        clusters = (found.pop("cluster"),)
+    if "item" not in found:
+        raise finder.missing("item", "Name it: --item COLUMN.")
+    models, loose = (
+        finder.model_columns(asked, {*found.values(), *clusters}) if wide else ((), frozenset[str]())
+    )
+    if not wide and "score" not in found:
+        raise finder.missing(
+            "score",
+            "Name it: --score COLUMN; if each model has its own column: --model A --model B, or --wide.",
+        )
+    used = {*found.values(), *clusters, *models}
+    other = tuple(name for name in finder.names if name not in used)
+    return Layout(
+        **found,
+        models=models,
+        clusters=clusters,
+        extra=_kept(other, keep),
+        guessed=frozenset(guessed),
+        loose=loose,
+        notes=_unused(other, found, clusters),
+    )
+
+
+def _kept(other: Iterable[str], keep: Keep) -> tuple[str, ...]:
+    if keep == "all":
+        return tuple(other)
+    return () if keep == "mapped" else tuple(name for name in other if name in keep)
+
+
+def _unused(other: Iterable[str], found: dict[str, str], clusters: tuple[str, ...]) -> tuple[str, ...]:
+    """Say which columns have the very name of a role that nobody plays."""
+    return tuple(
+        f"column {name!r} was not used; add --{role} {name} {_WHY[role]}"
+        for name in other
+        for role in _OPTIONAL
+        if _normal(name) == role and role not in found and not (role == "cluster" and clusters)
+    )
+
+
+class _Finder:
+    """The columns of one file, and which of them already have a role."""
+
+    def __init__(self, names: tuple[str, ...], path: Path | str | None) -> None:
+        self.names = names
+        self.path = path
+        self.taken: set[str] = set()
+        if not names:
+            raise RecordsError("there are no columns.", "Give a table with named columns.", path=path)
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise RecordsError(
+                f"column name {twice!r} occurs {names.count(twice)} times.",
+                "Give each column its own name.",
+                path=path,
+            )
+
+    def check(self, name: str, role: str) -> str:
+        """Return the name if it is a column; else say which names come near."""
+        if name in self.names:
+            return name
+        near = get_close_matches(name, self.names, n=3, cutoff=0.5)
+        near += [other for other in self.names if _normal(other) == _normal(name) and other not in near]
+        hint = f"Did you mean {_listing(near)}? " if near else ""
+        raise RecordsError(
+            f"there is no column {name!r} (--{role}).",
+            f"{hint}The columns are {_listing(self.names)}.",
+            path=self.path,
+        )
+
+    def find(self, role: str, *, predictions: bool) -> str | None:
+        """Return the free column with a usual name of the role, its own name before others, or None."""
+        free = [name for name in self.names if name not in self.taken]
+        tiers = ((role,), SYNONYMS[role], _LAST_RESORT.get(role, ()))
+        if predictions and role == "score":
+            tiers = (_PREDICTIONS[:1], _PREDICTIONS, ("score",))
+        for tier in tiers:
+            fitting = [name for name in free if _normal(name) in tier]
+            exact = [name for name in fitting if name in tier[:1]]
+            if len(exact or fitting) == 1:
+                return (exact or fitting)[0]
+            if fitting:
+                raise RecordsError(
+                    f"more than one column could be the {role}: {_listing(fitting)}.",
+                    f"Choose one: --{role} {fitting[0]}.",
+                    path=self.path,
+                )
+        return None
+
+    def missing(self, role: str, fix: str) -> RecordsError:
+        """Return the error for a role that no column has."""
+        return RecordsError(
+            f"no column looks like the {role}; the columns are {_listing(self.names)}.", fix, path=self.path
+        )
+
+    def model_columns(self, asked: Sequence[str], used: set[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+        """Return the columns that hold one model each, and those of them that were not named one by one."""
+        free = [name for name in self.names if name not in used]
+        chosen = dict.fromkeys(name for name in asked if name in self.names)
+        patterns = [name for name in asked if name not in chosen]
+        for pattern in patterns if asked else ["*"]:
+            fitting = [name for name in free if fnmatchcase(name, pattern)]
+            if not fitting and _is_glob(pattern, self.names):
+                raise RecordsError(
+                    f"no column fits the pattern {pattern!r} (--model).",
+                    f"The columns are {_listing(free)}.",
+                    path=self.path,
+                )
+            chosen |= dict.fromkeys(fitting or [self.check(pattern, "model")])
+        if not chosen:
+            raise self.missing(
+                "scores of a model", "Give a table with one column per model, or leave out --wide."
+            )
+        models = tuple(name for name in self.names if name in chosen)
+        return models, frozenset(models) - set(asked)
+
+
+def _is_glob(name: str, names: Sequence[str]) -> bool:
+    return any(mark in name for mark in "*?[") and name not in names
+
+
+def _normal(name: str) -> str:
+    return "_".join(name.strip().lower().replace("-", " ").replace("_", " ").split())
+
+
+def _listing(names: Sequence[str], most: int = 12) -> str:
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

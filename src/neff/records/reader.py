@@ -1,0 +1,152 @@
+"""The contract of a file format: recognise a file by its content, read it into `Records`."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias, cast
+
+from neff.errors import RecordsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from neff.records.columns import ColumnMap
+    from neff.records.table import Records
+
+__all__ = ["HEAD", "Keep", "Reader", "head_of", "open_bytes", "reading", "stem_of"]
+
+HEAD = 1 << 16
+"""Number of bytes of content, after decompression, by which a format is recognised."""
+
+Keep: TypeAlias = Literal["all", "mapped"] | tuple[str, ...]
+"""Which columns without a role are kept as `Records.extra`: all, none, or the named ones."""
+
+_GZIP = b"\x1f\x8b"
+_SUFFIXES = frozenset(
+    {".arrow", ".csv", ".eval", ".feather", ".gz", ".ipc", ".json", ".jsonl", ".ndjson"}
+    | {".parquet", ".pq", ".tab", ".tsv", ".txt"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    r"""One file format.
+
+    Parameters
+    ----------
+    name
+        Short name of the format ("csv", "inspect"), stored in `Source.format`.
+    mapped
+        Whether the caller's column options apply; False for logs whose columns are known.
+    sniff
+        `sniff(path, head)`: is this file ours? Decide by `head`, the first 64 KiB of (decompressed) content;
+        the name of the file may only break a tie. Must not raise.
+    read
+        `read(path, columns, keep)`: the whole file as `Records` with one `Source`. Raises `RecordsError`.
+    header
+        `header(path)`: the column names, for formats that have columns to choose from.
+
+    Examples
+    --------
+    >>> from neff.records.delimited import READER
+    >>> from pathlib import Path
+    >>> READER.sniff(Path("scores"), b"item,model,score\nq1,a,1\n")
+    True
+    """
+
+    name: str
+    mapped: bool
+    sniff: Callable[[Path, bytes], bool]
+    read: Callable[[Path, ColumnMap, Keep], Records]
+    header: Callable[[Path], Sequence[str]] | None = None
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Open a file for reading, decompressing gzip, which is recognised by its content."""
+    with path.open("rb") as file:
+        packed = file.read(2) == _GZIP
+    return cast("BinaryIO", gzip.open(path, "rb")) if packed else path.open("rb")
+
+
+def head_of(path: Path) -> bytes:
+    """Return the first 64 KiB of content; what can be unpacked of it where the gzip file is damaged."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    if not head.startswith(_GZIP):
+        return head
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head, HEAD)
+    except zlib.error:
+        return b""
+
+
+def stem_of(path: Path) -> str:
+    """Return the name of the file without the suffixes of known formats.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> stem_of(Path("runs/gpt-4.1.csv.gz"))
+    'gpt-4.1'
+    """
+    while path.suffix.lower() in _SUFFIXES and path.stem:
+        path = path.with_suffix("")
+    return path.name
+
+
+@contextmanager
+def reading(path: Path, shown: str | None = None) -> Iterator[None]:
+    """Turn what goes wrong while a file is read into a `RecordsError` that names the file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    shown
+        How messages name it, where that is not its path ("stdin").
+    """
+    name = shown or str(path)
+    try:
+        yield
+    except RecordsError as error:
+        if error.path is not None and str(error.path) == name:
+            raise
+        raise RecordsError(error.problem, error.fix, path=name, line=error.line) from error
+    except UnicodeDecodeError as error:
+        raise not_utf8(error, name) from error
+    except FileNotFoundError as error:
+        raise RecordsError("there is no such file.", "Check the path.", path=name) from error
+    except PermissionError as error:
+        raise RecordsError(
+            "permission denied.", "Make the file readable: chmod u+r FILE.", path=name
+        ) from error
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise RecordsError(
+            f"the compressed data is damaged or cut off ({error}).",
+            "Copy or write the file again.",
+            path=name,
+        ) from error
+    except (OSError, RecursionError, MemoryError) as error:
+        raise RecordsError(
+            f"the file cannot be read ({str(error) or type(error).__name__}).",
+            "Check the file and the disk.",
+            path=name,
+        ) from error
+
+
+def not_utf8(error: UnicodeDecodeError, path: Path | str) -> RecordsError:
+    """Return the error for text in an unknown encoding: guessing one could change names without a word."""
+    return RecordsError(
+        f"the text is not {error.encoding.upper()} (byte 0x{error.object[error.start]:02x}).",
+        "Convert it first, for example: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW.",
+        path=path,
+    )
+
+
+def renamed(table: Records, shown: str) -> Records:
+    """Return the table with its sources under the name that the caller gave."""
+    return replace(table, sources=tuple(replace(source, path=shown) for source in table.sources))

@@ -1,0 +1,202 @@
+"""Cells to columns: numbers with missing ones as NaN, names as `Factor`, and sentences for what is neither."""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neff.errors import RecordsError
+from neff.records.factor import Factor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from neff.records.layout import Use
+
+__all__ = ["BadCellError", "Column", "Sink", "bad_cell", "name_of", "number_of", "numbers"]
+
+Column: TypeAlias = Factor | NDArray[Any]
+"""A column as a reader delivers it."""
+
+_WORDS = {"true": 1.0, "false": 0.0} | dict.fromkeys(
+    ("", "nan", "null", "none", "na", "n/a", "<na>", "-nan", "+nan"), math.nan
+)
+_COMMA = re.compile(r"[-+]?\d[\d.]*,\d+%?")
+_INFINITE = "An infinite score has no mean: leave it empty where there is none."
+
+
+class BadCellError(ValueError):
+    """A cell cannot be used; the reader adds file, line and column.
+
+    Parameters
+    ----------
+    value
+        The cell.
+    fix
+        What to do.
+    row
+        0-based row.
+    """
+
+    def __init__(self, value: object, fix: str, row: int = 0) -> None:
+        self.value = value
+        self.fix = fix
+        self.row = row
+        super().__init__(fix)
+
+
+def bad_cell(cell: BadCellError, column: str, *, path: Path | str | None, line: int) -> RecordsError:
+    """Return the error that a person sees."""
+    shown = repr(cell.value)
+    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    return RecordsError(f"column {column!r} holds {shown}.", cell.fix, path=path, line=line)
+
+
+def number_of(value: Any) -> float:
+    """Return a cell as a number: true and false are 1 and 0, an empty one (also "NA", "null") is NaN.
+
+    Examples
+    --------
+    >>> number_of(" 0.5 "), number_of("True"), number_of("NA"), number_of(None)
+    (0.5, 1.0, nan, nan)
+
+    Raises
+    ------
+    BadCellError
+        If it is anything else, or infinite.
+    """
+    if isinstance(value, str):
+        number = _number_of_text(value.strip())
+    elif value is None:
+        return math.nan
+    else:
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise BadCellError(value, "Give a column of numbers: one number per row.") from error
+    if math.isinf(number):
+        raise BadCellError(value, _INFINITE)
+    return number
+
+
+def _number_of_text(text: str) -> float:
+    word = _WORDS.get(text.lower())
+    if word is not None:
+        return word
+    try:
+        if "_" not in text:
+            return float(text)
+    except ValueError:
+        pass
+    if _COMMA.fullmatch(text):
+        raise BadCellError(text, "Write numbers with a decimal point and no thousands separators: 0.5, 1000.")
+    if text.endswith("%"):
+        raise BadCellError(text, "Write a percentage as a share of 1: 0.85 instead of 85%.")
+    raise BadCellError(
+        text,
+        "Write scores as numbers (1 = right, 0 = wrong, empty = unscored); if the column holds answers, "
+        "name the column of right answers: --target COLUMN.",
+    )
+
+
+def name_of(value: Any) -> str | None:
+    """Return a cell as a name, None where it is missing; whole numbers read the same in every format.
+
+    Examples
+    --------
+    >>> name_of(3.0), name_of(" q1 "), name_of(True), name_of("")
+    ('3', 'q1', 'true', None)
+
+    Raises
+    ------
+    BadCellError
+        If it is a list or an object.
+    """
+    if isinstance(value, str):
+        return value.strip() or None
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (float, np.floating)):
+        return str(int(value)) if math.isfinite(value) and float(value).is_integer() else repr(float(value))
+    if isinstance(value, (list, dict, tuple, set, np.ndarray)):
+        raise BadCellError(value, "Give a column of names or numbers: one plain value per row.")
+    return str(value)
+
+
+def numbers(column: Column) -> NDArray[np.float64]:
+    """Return a column as numbers, whatever the reader delivered.
+
+    Raises
+    ------
+    BadCellError
+        If a cell is not a number, or infinite; `row` is the first such row.
+    """
+    if not isinstance(column, Factor):
+        floats = np.asarray(column, np.float64)
+        infinite = np.flatnonzero(np.isinf(floats))
+        if len(infinite):
+            raise BadCellError(float(floats[infinite[0]]), _INFINITE, int(infinite[0]))
+        return floats
+    table = np.full(column.n_levels + 1, math.nan)  # the last place is that of code -1, missing
+    for code, level in enumerate(column.levels):
+        try:
+            table[code] = number_of(level)
+        except BadCellError as cell:
+            raise BadCellError(level, cell.fix, int(np.flatnonzero(column.codes == code)[0])) from cell
+    return table[column.codes]
+
+
+class Sink:
+    """A column under construction, fed in chunks.
+
+    Parameters
+    ----------
+    use
+        "key" collects names, "number" numbers, "any" numbers if all cells are numbers and names otherwise.
+    """
+
+    def __init__(self, use: Use) -> None:
+        self._use = use
+        self._floats = array("d")
+        self._codes = array("i")
+        self._index: dict[Any, int] = {}
+
+    def extend(self, cells: Sequence[Any]) -> None:
+        """Append cells.
+
+        Raises
+        ------
+        BadCellError
+            If a number is wanted and a cell is none, or a cell is not a plain value.
+        """
+        if self._use == "number":
+            self._extend_numbers(cells)
+            return
+        index = self._index
+        try:
+            self._codes.extend([index.setdefault(cell, len(index)) for cell in cells])
+        except TypeError as error:  # a list or an object cannot be looked up
+            row, value = next((i, c) for i, c in enumerate(cells) if isinstance(c, (list, dict, set)))
+            raise BadCellError(
+                value, "Give a column of plain values, not of lists or objects.", len(self._codes) + row
+            ) from error
+
+    def _extend_numbers(self, cells: Sequence[Any]) -> None:
+        try:
+            if type(cells[0]) is str:
+                if "_" in "".join(cells):  # Python reads 1_000 as a number
+                    raise ValueError
+                self._floats.extend(map(float, cells))
+            else:
+                self._floats.extend(array("d", cells))
+        except (TypeError, ValueError, OverflowError):
+            self._floats = self._floats[: len(self._floats)]
+            raise

@@ -1,0 +1,232 @@
+"""The one document model: what a report says, before anybody decides how it looks.
+
+A builder (`neff.report.build`) turns a result into a `Document`; a renderer (`terminal`, `html`, `markdown`)
+turns a `Document` into text. A new room adds one builder and gets every output; a new output adds one
+renderer and gets every room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from neff.errors import ArgumentTypeError
+from neff.results import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from neff.report.charts import DifferenceMatrix, ForestPlot
+
+__all__ = [
+    "Block",
+    "Bullets",
+    "Details",
+    "Document",
+    "Fact",
+    "Figure",
+    "Gate",
+    "Notice",
+    "Paragraph",
+    "Section",
+    "TableBlock",
+    "Text",
+    "document",
+    "plain",
+]
+
+Text: TypeAlias = tuple[str, ...]  # parts of a sentence; a part of type `Name` came from a log
+
+Level = Literal["note", "warning", "error", "good"]
+
+
+def plain(text: Text | str) -> str:
+    """Return a sentence as one string."""
+    return text if isinstance(text, str) else "".join(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The outcome of one declared condition, such as ``--fail-if "lower(difference) < -0.01"``.
+
+    Attributes
+    ----------
+    condition
+        The condition as the user wrote it.
+    passed
+        True, False, or None where the data do not decide.
+    detail
+        The numbers behind the outcome, one sentence.
+    """
+
+    condition: str
+    passed: bool | None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph of running text."""
+
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    """A list of sentences."""
+
+    items: tuple[Text, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence that must not be missed."""
+
+    level: Level
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One key figure: a short label, the figure, and what it counts."""
+
+    label: str
+    value: str
+    detail: Text = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableBlock:
+    """A table.
+
+    Attributes
+    ----------
+    table
+        The rows; raw values are kept.
+    title
+        Its caption.
+    brief
+        Names of the columns for narrow outputs (terminal, pull request), the most important first.
+        Empty: all of them.
+    summary
+        The sentence that stands for the table where it is too long to print.
+    open
+        Whether it is shown at once or folded.
+    """
+
+    table: Table
+    title: str
+    brief: tuple[str, ...] = ()
+    summary: str = ""
+    open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A chart as data, with the table of the same numbers."""
+
+    chart: ForestPlot | DifferenceMatrix
+    title: str
+    description: str
+    table: TableBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """Blocks that are folded away under a summary."""
+
+    summary: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the document under a heading.
+
+    `role` says what it is for, so that a short output can leave it out: "result" (numbers), "context"
+    (notes, method) or "origin" (files, versions).
+    """
+
+    title: Text
+    blocks: tuple[Block, ...]
+    role: Literal["result", "context", "origin"] = "result"
+
+
+Block: TypeAlias = Paragraph | Bullets | Notice | TableBlock | Figure | Details
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a result says, in order of importance.
+
+    Attributes
+    ----------
+    title
+        The finding, in one plain sentence without a full stop.
+    kicker
+        What was looked at, in a few words.
+    lead
+        The finding with its numbers.
+    facts
+        Three or four key figures.
+    notices
+        What must not be missed: failed gates, files that were not read, a flagged winner.
+    sections
+        The body.
+    footer
+        Where the numbers come from, in one line each.
+    """
+
+    title: Text
+    kicker: Text = ()
+    lead: tuple[Text, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    sections: tuple[Section, ...] = ()
+    footer: tuple[str, ...] = ()
+
+
+@singledispatch
+def document(result: Any, *, gates: Sequence[Gate] = ()) -> Document:
+    """Return the document of a result. A room registers its builder with ``@document.register(Kind)``.
+
+    A result without a builder is shown by its table (`.table()`).
+
+    Parameters
+    ----------
+    result
+        An `Evaluation`, a `Table`, or any result with a `.table()`.
+    gates
+        Outcomes of declared conditions, shown first.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If the object is no result of neff.
+
+    Examples
+    --------
+    >>> from neff.results import Column
+    >>> plain(document(Table((Column("n", "n", "count"),), ((7,),), "Sizes")).title)
+    'Sizes'
+    """
+    table = result if isinstance(result, Table) else getattr(result, "table", lambda: None)()
+    if not isinstance(table, Table):
+        raise ArgumentTypeError(
+            "result", "a result of neff", result, "Give what neff.evaluate or neff.compare returned.", call="report"
+        )
+    title = table.caption or type(result).__name__
+    block = TableBlock(table, title)
+    return Document(title=(title,), notices=gate_notices(gates), sections=(Section((), (block,)),))
+
+
+def gate_notices(gates: Sequence[Gate]) -> tuple[Notice, ...]:
+    """Return one notice per gate, the failed ones first."""
+    words = {True: "Gate passed", False: "Gate failed", None: "Gate undecided"}
+    levels: dict[bool | None, Level] = {True: "good", False: "error", None: "warning"}
+    order = {False: 0, None: 1, True: 2}
+    return tuple(
+        Notice(levels[gate.passed], (f"{words[gate.passed]}: {gate.condition}", f". {gate.detail}" if gate.detail else ""))
+        for gate in sorted(gates, key=lambda gate: order[gate.passed])
+    )

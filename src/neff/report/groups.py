@@ -1,0 +1,150 @@
+"""One (task, metric) of an evaluation, with what every sentence, table and chart about it needs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from neff.report.charts import Cell, DifferenceMatrix, ForestPlot, ForestRow, Standing, difference_step
+from neff.report.text import Name, digits_for
+from neff.results import Verdict
+
+if TYPE_CHECKING:
+    from neff.evaluate.result import Evaluation
+    from neff.results import Comparison, Estimate
+
+__all__ = ["Group", "decided", "groups"]
+
+
+def decided(comparison: Comparison) -> bool | None:
+    """Return whether the two models were told apart; None where nothing could be tested."""
+    if comparison.verdict in (Verdict.HOLDS, Verdict.FAILS):
+        return True
+    return False if comparison.verdict is Verdict.UNDECIDED else None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The estimates and comparisons of one task and metric.
+
+    Attributes
+    ----------
+    task, metric
+        What was measured; `title` is what to call it among the other groups.
+    estimates, comparisons
+        As in the evaluation: best model first.
+    tied
+        The models that cannot be told from the best, the best first.
+    to_best
+        For each other model its comparison with the best, as model minus best.
+    digits
+        Decimals at which the numbers are printed.
+    """
+
+    task: str
+    metric: str
+    title: tuple[str, ...]
+    estimates: tuple[Estimate, ...]
+    comparisons: tuple[Comparison, ...]
+    tied: tuple[str, ...]
+    to_best: dict[str, Comparison]
+    level: float
+    correction: str
+    lower_is_better: bool
+    digits: int
+
+    @property
+    def best(self) -> Estimate | None:
+        """The best model, or None where no score is defined."""
+        if self.tied:
+            for estimate in self.estimates:
+                if estimate.model == self.tied[0]:
+                    return estimate
+        return next((e for e in self.estimates if math.isfinite(e.value)), None)
+
+    def standing(self, estimate: Estimate) -> Standing:
+        """Return how a model stands to the best: best, tied, behind, or "" where that is not known."""
+        best = self.best
+        if best is None or not math.isfinite(estimate.value):
+            return ""
+        if estimate.model == best.model:
+            return "best"
+        if estimate.model in self.tied:
+            return "tied"
+        comparison = self.to_best.get(estimate.model)
+        return "behind" if comparison is not None and decided(comparison) else ""
+
+    def forest(self) -> ForestPlot:
+        """Return the forest plot of the scores."""
+        rows = tuple(
+            ForestRow(e.model, e.value, *e.interval, self.standing(e), "" if e.reason is None else str(e.reason))
+            for e in self.estimates
+        )
+        best = self.best
+        axis = (self.metric or "score") + (" (lower is better)" if self.lower_is_better else "")
+        reference = best.value if best is not None and len(rows) > 1 else None
+        return ForestPlot(rows, axis, self.level, self.digits, reference)
+
+    def matrix(self) -> DifferenceMatrix:
+        """Return the differences between all pairs."""
+        models = tuple(e.model for e in self.estimates)
+        place = {model: i for i, model in enumerate(models)}
+        cells = {}
+        for c in self.comparisons:
+            if c.a not in place or c.b not in place or c.a == c.b:
+                continue
+            i, j = place[c.a], place[c.b]
+            turned = c if i < j else reverse(c)
+            reason = "" if c.reason is None else str(c.reason)
+            cells[min(i, j), max(i, j)] = Cell(
+                turned.difference, *turned.interval, turned.p_adjusted, decided(c), reason
+            )
+        better = "lower" if self.lower_is_better else "higher"
+        step = difference_step([c.difference for c in self.comparisons])
+        return DifferenceMatrix(models, cells, self.digits, better, step)  # type: ignore[arg-type]
+
+
+def reverse(comparison: Comparison) -> Comparison:
+    """Return b minus a. Unlike `Comparison.swapped` it keeps the verdict, which a margin ties to a direction."""
+    low, high = comparison.interval
+    return replace(
+        comparison, a=comparison.b, b=comparison.a, difference=-comparison.difference, interval=(-high, -low)
+    )
+
+
+def groups(evaluation: Evaluation) -> list[Group]:
+    """Return the groups of an evaluation, in the order of its estimates."""
+    estimates: dict[tuple[str, str], list[Estimate]] = {}
+    comparisons: dict[tuple[str, str], list[Comparison]] = {}
+    for estimate in evaluation.estimates:
+        estimates.setdefault((estimate.task, estimate.metric), []).append(estimate)
+    for comparison in evaluation.comparisons:
+        comparisons.setdefault((comparison.task, comparison.metric), []).append(comparison)
+    many_tasks = len({task for task, _ in estimates}) > 1
+    many_metrics = len({metric for _, metric in estimates}) > 1
+    result = []
+    for (task, metric), members in estimates.items():
+        title = [Name(task)] if task and (many_tasks or not many_metrics) else []
+        title += [Name(metric)] if metric and many_metrics else []
+        group = Group(
+            task=task,
+            metric=metric,
+            title=tuple(part for i, name in enumerate(title) for part in ((" · ", name) if i else (name,))),
+            estimates=tuple(members),
+            comparisons=tuple(comparisons.get((task, metric), ())),
+            tied=evaluation.tied(task, metric),
+            to_best={},
+            level=evaluation.level,
+            correction=evaluation.correction,
+            lower_is_better=metric in evaluation.lower_is_better,
+            digits=digits_for([e.standard_error for e in members], [e.value for e in members]),
+        )
+        best = group.best
+        if best is not None:
+            for c in group.comparisons:
+                if best.model in (c.a, c.b):
+                    turned = c if c.b == best.model else reverse(c)
+                    group.to_best[turned.a] = turned
+        result.append(group)
+    return result

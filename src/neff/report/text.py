@@ -1,0 +1,192 @@
+"""Words for people: text from logs made safe, names made short, numbers with the digits they deserve."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "Name",
+    "clean",
+    "count",
+    "digits_for",
+    "display_width",
+    "distinct",
+    "join_names",
+    "number",
+    "plural",
+    "shorten",
+    "signed",
+]
+
+_JOINERS = "\u200c\u200d"  # needed by emoji and several scripts; they cannot reorder or hide text
+_WIDE = ("W", "F")
+
+
+class Name(str):
+    """Text that came from a log (a model, a task, a path): renderers mark it, shorten it and never trust it."""
+
+    __slots__ = ()
+
+
+def clean(text: object) -> str:
+    r"""Return the text with every character that could steer a terminal, a browser or a reader's eye made visible.
+
+    Control characters, ANSI escapes, bidirectional overrides, invisible marks and lone surrogates become
+    escapes such as ``\x1b``; every kind of space becomes a plain one.
+
+    Examples
+    --------
+    >>> clean("base")
+    'base'
+    >>> print(clean("red\x1b[31m\u202egnp.exe"))
+    red\x1b[31m\u202egnp.exe
+    """
+    raw = str(text)
+    if raw.isprintable():
+        return str.__str__(raw)
+    return "".join(_visible(c) for c in raw)
+
+
+def _visible(c: str) -> str:
+    if c.isprintable() or c in _JOINERS:
+        return c
+    if unicodedata.category(c) == "Zs":
+        return " "
+    return c.encode("unicode_escape").decode("ascii")
+
+
+def display_width(text: str) -> int:
+    """Return the number of terminal columns: wide characters take two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(_char_width(c) for c in text)
+
+
+def _char_width(c: str) -> int:
+    if unicodedata.combining(c) or unicodedata.category(c) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(c) in _WIDE else 1
+
+
+def shorten(text: str, limit: int, ellipsis: str = "…") -> str:
+    """Return the cleaned text in at most `limit` columns; the middle goes first, for names differ at their ends.
+
+    Examples
+    --------
+    >>> shorten("meta-llama-3.1-70b-instruct-turbo", 16)
+    'meta-lla…t-turbo'
+    """
+    text = clean(text)
+    if display_width(text) <= limit:
+        return text
+    room = limit - len(ellipsis)
+    if room <= 0:
+        return ellipsis[:limit]
+    tail = _take(text[: -room - 1 : -1], room // 2)[::-1]
+    head = _take(text[:room], room - display_width(tail))
+    return head + ellipsis + tail
+
+
+def _take(text: str, columns: int) -> str:
+    used = 0
+    for i, c in enumerate(text):
+        used += _char_width(c)
+        if used > columns:
+            return text[:i]
+    return text
+
+
+def distinct(names: Sequence[str], limit: int, ellipsis: str = "…") -> list[str]:
+    """Shorten names so that two that differ still differ; the later of two look-alikes gets a number.
+
+    Examples
+    --------
+    >>> distinct(["aaaaaaaa-1-zzzzzzzz", "aaaaaaaa-2-zzzzzzzz"], 9)
+    ['aaaa…zzzz', 'aaa…zzz~2']
+    """
+    seen: dict[str, str] = {}
+    result = []
+    for name in names:
+        short, k = shorten(name, limit, ellipsis), 1
+        while seen.get(short, name) != name:
+            k += 1
+            mark = f"~{k}"
+            short = shorten(name, max(limit - len(mark), 1), ellipsis) + mark
+        seen[short] = name
+        result.append(short)
+    return result
+
+
+def join_names(names: Iterable[str], limit: int = 4) -> tuple[str, ...]:
+    """Return names and the words between them, as the parts of a sentence.
+
+    Examples
+    --------
+    >>> "".join(join_names(["A", "B", "C"]))
+    'A, B and C'
+    >>> "".join(join_names("ABCDEF", limit=3))
+    'A, B, C and 3 more'
+    """
+    every = [Name(name) for name in names]
+    shown, rest = every[:limit], len(every) - limit
+    if rest == 1:  # "and 1 more" is no shorter than the name
+        shown, rest = every, 0
+    parts: list[str] = []
+    for i, name in enumerate(shown):
+        if i:
+            parts.append(" and " if i == len(shown) - 1 and rest <= 0 else ", ")
+        parts.append(name)
+    if rest > 0:
+        parts.append(f" and {rest:,} more")
+    return tuple(parts)
+
+
+def plural(n: int, word: str, many: str = "") -> str:
+    """Return "1 item", "2 items".
+
+    Examples
+    --------
+    >>> plural(1, "item"), plural(1200, "item")
+    ('1 item', '1,200 items')
+    """
+    return f"{n:,} {word if n == 1 else many or word + 's'}"
+
+
+def digits_for(standard_errors: Iterable[float], values: Iterable[float] = ()) -> int:
+    """Return the decimals at which the typical standard error shows two digits, between 1 and 8.
+
+    Examples
+    --------
+    >>> digits_for([0.015, 0.017]), digits_for([1.5]), digits_for([])
+    (3, 1, 4)
+    """
+    errors = [e for e in standard_errors if math.isfinite(e) and e > 0]
+    if errors:
+        return min(max(math.ceil(-math.log10(statistics.median(errors))) + 1, 1), 8)
+    largest = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
+    return 4 if largest < 10 else 2
+
+
+def number(value: float, digits: int) -> str:
+    """Return the number with a fixed count of decimals; an en dash where it is undefined."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:.{digits}f}" if abs(value) < 1e15 else f"{value:.{digits}g}"
+
+
+def signed(value: float, digits: int) -> str:
+    """Return the number with its sign; an en dash where it is undefined."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:+.{digits}f}" if abs(value) < 1e15 else f"{value:+.{digits}g}"
+
+
+def count(value: float | None) -> str:
+    """Return a count with thousands separators; an en dash where it is undefined."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:,.0f}"
