@@ -19,6 +19,7 @@ class Reason(StrEnum):
     """
 
     EMPTY = "no values"
+    NO_LABELS = "no labels"
     NO_SCORED = "no scored draws"
     ONE_ITEM = "one item"
     ONE_CLUSTER = "one cluster"

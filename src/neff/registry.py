@@ -23,8 +23,10 @@ Kind = Literal[
     "p_values",  # f(p) -> adjusted p
     "curve",  # f(x, y) -> fitted y
     "sequence",  # f(y) -> fitted y
+    "counts",  # f(counts, statistic) -> object with .value
     "discordant",  # f(n10, n01, n) -> Interval, or f(n10, n01) -> p-value
     "variances",  # f(variances, dfs) -> degrees of freedom
+    "family",  # f(number of comparisons) -> number
     "interval",  # f(value, standard_error) -> Interval
 ]
 

@@ -34,13 +34,40 @@ def evaluation(**changes: object) -> Evaluation:
     )
     comparisons = (
         Comparison(
-            "new", "old", 0.05, 0.02, (0.01, 0.09), n_items=237, n_unmatched=5, p_value=0.012, p_adjusted=0.024, n_eff=700.0
+            "new",
+            "old",
+            0.05,
+            0.02,
+            (0.01, 0.09),
+            n_items=237,
+            n_unmatched=5,
+            p_value=0.012,
+            p_adjusted=0.024,
+            n_eff=700.0,
         ),
         Comparison(
-            "new", "a,b[c]", 0.5, 0.03, (0.44, 0.56), n_items=236, n_unmatched=4, p_value=1e-9, p_adjusted=2e-9, n_eff=600.0
+            "new",
+            "a,b[c]",
+            0.5,
+            0.03,
+            (0.44, 0.56),
+            n_items=236,
+            n_unmatched=4,
+            p_value=1e-9,
+            p_adjusted=2e-9,
+            n_eff=600.0,
         ),
         Comparison(
-            "old", "a,b[c]", 0.45, 0.04, (0.37, 0.53), n_items=235, n_unmatched=2, p_value=1e-8, p_adjusted=2e-8, n_eff=500.0
+            "old",
+            "a,b[c]",
+            0.45,
+            0.04,
+            (0.37, 0.53),
+            n_items=235,
+            n_unmatched=2,
+            p_value=1e-8,
+            p_adjusted=2e-8,
+            n_eff=500.0,
         ),
     )
     return replace(Evaluation(estimates, comparisons), **changes)
@@ -100,7 +127,10 @@ def test_failing_rows_are_counted_and_the_first_are_shown() -> None:
 
 def test_an_undefined_number_does_not_pass() -> None:
     undefined = replace(
-        evaluation().comparisons[0], difference=math.nan, interval=(math.nan, math.nan), reason=Reason.NO_COMMON_ITEMS
+        evaluation().comparisons[0],
+        difference=math.nan,
+        interval=(math.nan, math.nan),
+        reason=Reason.NO_COMMON_ITEMS,
     )
     result = evaluation(comparisons=(undefined,))
     for condition in ("lower(diff) < -1", "lower(diff[old,new]) > 1", "value(diff) != 0"):

@@ -29,7 +29,8 @@ def test_two_runs_of_one_model_are_told_apart_and_paired():
 
 def test_two_models_of_one_table_keep_the_order_asked_for():
     rng = np.random.default_rng(3)
-    both = Records.concat([run(rng.normal(size=7), "x"), run(rng.normal(size=7) + 9, "y"), run(rng.normal(size=7), "z")])
+    parts = [run(rng.normal(size=7) + shift, model) for model, shift in (("x", 0), ("y", 9), ("z", 0))]
+    both = Records.concat(parts)
     forward, backward = compare("x", "y", records=both), compare("y", "x", records=both)
     assert forward.comparisons[0].difference < 0 < backward.comparisons[0].difference
     assert {e.model for e in forward.estimates} == {"x", "y"}

@@ -108,7 +108,7 @@ def test_observed_difference_is_the_target_unless_named():
 
 def test_pairs_are_chosen_by_name_and_the_best_first():
     rng = np.random.default_rng(7)
-    scores = rng.normal(size=(53, 3)) + [0.0, 2.0, 1.0]
+    scores = rng.normal(size=(53, 3)) + np.array([0.0, 2.0, 1.0])
     records = Records.build(
         item=np.repeat(np.arange(53), 3).tolist(), model=["x", "y", "z"] * 53, score=scores.reshape(-1)
     )

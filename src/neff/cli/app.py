@@ -72,7 +72,8 @@ def build() -> App:
         suppress_keyboard_interrupt=False,
     )
     for verb in VERBS:
-        app.command(verb.target, name=verb.name, help_epilogue=exit_codes())
+        usage = " ".join(filter(None, ("Usage: neff", verb.name, verb.arguments, "[OPTIONS]")))
+        app.command(verb.target, name=verb.name, usage=usage, help_epilogue=exit_codes())
     return app
 
 
@@ -85,9 +86,17 @@ def _hint(word: str, names: list[str]) -> str:
     return f"Did you mean {close[0]!r}?" if close else "See `neff --help`."
 
 
+def _with_stdin(argv: list[str]) -> list[str]:
+    """Give a lone hyphen, which means stdin and which the parser takes for an option, a name."""
+    from neff.cli.records import STDIN
+
+    takes_value = ("-o", "--output")
+    return [STDIN if word == "-" and argv[j - 1] not in takes_value else word for j, word in enumerate(argv)]
+
+
 def _dispatch(argv: list[str]) -> int:
     names = [verb.name for verb in VERBS]
     if argv[0] not in names:
         raise ArgumentError("verb", f"one of {', '.join(names)}", argv[0], _hint(argv[0], names))
-    code = build()(argv, exit_on_error=False, print_error=False)
+    code = build()(_with_stdin(argv), exit_on_error=False, print_error=False)
     return Exit.DONE if code is None else int(code)

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from neff.evaluate.result import Evaluation
+    from neff.report.document import Gate
     from neff.results import Comparison, Estimate
 
-__all__ = ["Gate", "GateResult", "check_gates", "parse_gate"]
+__all__ = ["Condition", "check_gates", "parse_gate"]
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -72,7 +73,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Condition:
     """A condition that must not be true: `stat` of `what`, compared by `op` with `number`."""
 
     text: str
@@ -83,16 +84,7 @@ class Gate:
     number: float
 
 
-@dataclass(frozen=True, slots=True)
-class GateResult:
-    """Whether a gate was passed, and the numbers that decided it."""
-
-    name: str
-    passed: bool
-    detail: str
-
-
-def parse_gate(text: str) -> Gate:
+def parse_gate(text: str) -> Condition:
     """Return the gate that an expression states.
 
     Parameters
@@ -102,7 +94,7 @@ def parse_gate(text: str) -> Gate:
 
     Returns
     -------
-    Gate
+    Condition
         The condition under which the gate fails.
 
     Raises
@@ -123,9 +115,7 @@ def parse_gate(text: str) -> Gate:
         raise _error(text, "this is not STAT(WHAT) OP NUMBER.", _EXAMPLE)
     stat, what, names, op, written = found.group("stat", "what", "names", "op", "number")
     if what not in ("score", "diff"):
-        raise _error(
-            text, f"WHAT must be score or diff, got {what!r}.", _nearest(what, ("score", "diff"), _EXAMPLE)
-        )
+        raise _error(text, f"WHAT must be score or diff, got {what!r}.", _nearest(what, ("score", "diff"), _EXAMPLE))
     known = _SCORE if what == "score" else _DIFF
     if stat not in known:
         hint = f"Use one of {', '.join(known)}."
@@ -141,13 +131,11 @@ def parse_gate(text: str) -> Gate:
         if what == "score" and not names:
             raise _error(text, "score[] names no model.", "Write score[MODEL], or score for every model.")
         if what == "diff" and "," not in names:
-            raise _error(
-                text, "diff[] needs two models.", "Write diff[A,B] for A minus B, or diff for every pair."
-            )
-    return Gate(" ".join(text.split()), stat, what, names, op, number)
+            raise _error(text, "diff[] needs two models.", "Write diff[A,B] for A minus B, or diff for every pair.")
+    return Condition(" ".join(text.split()), stat, what, names, op, number)
 
 
-def check_gates(gates: Iterable[Gate], evaluation: Evaluation) -> tuple[GateResult, ...]:
+def check_gates(gates: Iterable[Condition], evaluation: Evaluation) -> tuple[Gate, ...]:
     """Return one result per gate, in order.
 
     Parameters
@@ -165,7 +153,9 @@ def check_gates(gates: Iterable[Gate], evaluation: Evaluation) -> tuple[GateResu
     return tuple(_check(gate, evaluation) for gate in gates)
 
 
-def _check(gate: Gate, evaluation: Evaluation) -> GateResult:
+def _check(gate: Condition, evaluation: Evaluation) -> Gate:
+    from neff.report.document import Gate
+
     rows = _scores(gate, evaluation) if gate.what == "score" else _differences(gate, evaluation)
     broken, undefined = [], []
     for label, number, reason in rows:
@@ -175,14 +165,12 @@ def _check(gate: Gate, evaluation: Evaluation) -> GateResult:
             broken.append(f"{gate.stat} of {label} is {number:.6g}")
     failing = broken + undefined
     if not failing:
-        return GateResult(
-            gate.text, passed=True, detail=f"{len(rows)} checked, none {gate.op} {gate.number:g}"
-        )
+        return Gate(gate.text, passed=True, detail=f"{len(rows)} checked, none {gate.op} {gate.number:g}")
     more = f" (and {len(failing) - _SHOWN} more)" if len(failing) > _SHOWN else ""
-    return GateResult(gate.text, passed=False, detail="; ".join(failing[:_SHOWN]) + more)
+    return Gate(gate.text, passed=False, detail="; ".join(failing[:_SHOWN]) + more)
 
 
-def _scores(gate: Gate, evaluation: Evaluation) -> list[tuple[str, float, Any]]:
+def _scores(gate: Condition, evaluation: Evaluation) -> list[tuple[str, float, Any]]:
     rows = [e for e in evaluation.estimates if gate.names is None or e.model == gate.names]
     if not rows:
         models = sorted({e.model for e in evaluation.estimates})
@@ -194,7 +182,7 @@ def _scores(gate: Gate, evaluation: Evaluation) -> list[tuple[str, float, Any]]:
     return [(_label(e.model, e.task, evaluation), _SCORE[gate.stat](e), e.reason) for e in rows]
 
 
-def _differences(gate: Gate, evaluation: Evaluation) -> list[tuple[str, float, Any]]:
+def _differences(gate: Condition, evaluation: Evaluation) -> list[tuple[str, float, Any]]:
     rows: list[Comparison] = []
     if gate.names is None:
         rows = list(evaluation.comparisons)
@@ -205,9 +193,7 @@ def _differences(gate: Gate, evaluation: Evaluation) -> list[tuple[str, float, A
                 rows.append(found)
             elif (found.a, found.b) == (b, a):
                 if found.margin:
-                    raise _error(
-                        gate.text, "this pair has a margin, which has a direction.", f"Write diff[{b},{a}]."
-                    )
+                    raise _error(gate.text, "this pair has a margin, which has a direction.", f"Write diff[{b},{a}].")
                 rows.append(found.swapped())
     if not rows:
         raise _error(
@@ -218,7 +204,7 @@ def _differences(gate: Gate, evaluation: Evaluation) -> list[tuple[str, float, A
     return [(_label(f"{c.a} - {c.b}", c.task, evaluation), _DIFF[gate.stat](c), c.reason) for c in rows]
 
 
-def _pair(gate: Gate, evaluation: Evaluation) -> tuple[str, str]:
+def _pair(gate: Condition, evaluation: Evaluation) -> tuple[str, str]:
     """Split ``A,B`` at the comma that leaves two known models: names may hold commas themselves."""
     models = sorted({name for c in evaluation.comparisons for name in (c.a, c.b)})
     parts = (gate.names or "").split(",")
@@ -227,9 +213,7 @@ def _pair(gate: Gate, evaluation: Evaluation) -> tuple[str, str]:
         if a in models and b in models:
             return a, b
     unknown = next((name for name in splits[0] if name not in models), splits[0][0])
-    raise _error(
-        gate.text, f"there is no compared model {unknown!r}.", _nearest(unknown, models, _among(models))
-    )
+    raise _error(gate.text, f"there is no compared model {unknown!r}.", _nearest(unknown, models, _among(models)))
 
 
 def _label(name: str, task: str, evaluation: Evaluation) -> str:

@@ -11,11 +11,29 @@ from cyclopts import Group, Parameter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["COLUMNS", "OUTPUT", "STATISTICS", "Columns", "Number", "Output", "Statistics", "Whole"]
+__all__ = [
+    "COLUMNS",
+    "NO_COLUMNS",
+    "NO_GATES",
+    "NO_OUTPUT",
+    "NO_STATISTICS",
+    "PLAN",
+    "STATISTICS",
+    "Columns",
+    "Flag",
+    "Gates",
+    "Input",
+    "Number",
+    "Output",
+    "Statistics",
+    "Whole",
+]
 
 COLUMNS = Group("Columns", help="Which column holds what; found by name where none is given.", sort_key=2)
 STATISTICS = Group("Statistics", sort_key=3)
 OUTPUT = Group("Output", sort_key=4)
+PLAN = Group("Plan", sort_key=1)
+GATES = Group("Gates", sort_key=5)
 
 
 def _whole(_: type, tokens: Sequence[Any]) -> int:
@@ -42,10 +60,12 @@ def _number(_: type, tokens: Sequence[Any]) -> float:
         raise ValueError(f"must be a number, got {written!r}.") from None
 
 
+Input = Annotated[Path, Parameter(show_default=False)]
 Whole = Annotated[int, Parameter(converter=_whole)]
 Number = Annotated[float, Parameter(converter=_number)]
 Names = Annotated[tuple[str, ...], Parameter(show_default=False)]
 Files = Annotated[tuple[Path, ...], Parameter(name=("--output", "-o"), show_default=False)]
+Format = Literal["table", "md", "json", "html", "csv", "junit"]
 Flag = Annotated[bool, Parameter(show_default=False)]
 Tests = Annotated[tuple[Literal["mcnemar", "permutation", "bootstrap"], ...], Parameter(show_default=False)]
 
@@ -78,9 +98,7 @@ class Columns:
     target
         Column of the right answer: the score is then 1 where the model's answer equals it, else 0.
     wide
-        Every column that is not named by another option is a model.
-    ignore
-        Column that is not a model, with --wide or a pattern. Repeatable.
+        Every column that no other option names is a model; those without scores are left out.
     by_file
         What several files without a model column are: refuse to guess, one model each, or repeats of one.
     """
@@ -96,7 +114,6 @@ class Columns:
     weight: str | None = None
     target: str | None = None
     wide: Flag = False
-    ignore: Names = ()
     by_file: Literal["refuse", "models", "draws"] = "refuse"
 
 
@@ -141,7 +158,7 @@ class Statistics:
 @Parameter(name="*", group=OUTPUT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What is shown, written and gated.
+    """What is shown and written.
 
     Parameters
     ----------
@@ -151,23 +168,35 @@ class Output:
         Format on stdout.
     output
         File to write, its format by suffix (.html .md .json .csv .xml ...). Repeatable.
-    top
-        Rows of each table on the terminal; 0 shows all. Files and other formats always have all.
     quiet
         No notes and no progress on stderr.
     no_color
         No colour; the variable NO_COLOR does the same.
+    """
+
+    json: Flag = False
+    format: Format | None = None
+    output: Files = ()
+    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), show_default=False)] = False
+    no_color: Flag = False
+
+
+@Parameter(name="*", group=GATES)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gates:
+    """When the exit code stops a build.
+
+    Parameters
+    ----------
     strict
         Exit with 4 where the data do not decide.
     fail_if
         Exit with 1 where this is true: 'lower(diff) < -0.01', 'value(score[my-model]) < 0.8'. Repeatable.
     """
 
-    json: Flag = False
-    format: Literal["table", "md", "json", "html", "csv", "junit"] | None = None
-    output: Files = ()
-    top: Whole | None = None
-    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), show_default=False)] = False
-    no_color: Flag = False
     strict: Flag = False
     fail_if: Names = ()
+
+
+NO_COLUMNS, NO_STATISTICS, NO_OUTPUT, NO_GATES = Columns(), Statistics(), Output(), Gates()
+"""The defaults of the verbs: nothing said."""

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-__all__ = ["say", "show", "visible"]
+from neff.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TextIO
+
+__all__ = ["say", "show", "stdout", "visible"]
 
 
 def visible(text: str) -> str:
@@ -29,12 +37,30 @@ def say(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Write the result to stdout; a reader that went away (`| head`) is no error."""
+    """Write the result to stdout."""
+    with stdout() as stream:
+        stream.write(text if text.endswith("\n") else text + "\n")
+
+
+@contextmanager
+def stdout() -> Iterator[TextIO]:
+    """Yield stdout; a reader that went away (`| head`) is no error, a full disk is.
+
+    Raises
+    ------
+    OutputError
+        If stdout cannot be written.
+    """
     try:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        yield sys.stdout
         sys.stdout.flush()
     except BrokenPipeError:
         _point_nowhere()
+    except OSError as error:
+        _point_nowhere()
+        raise OutputError(
+            f"cannot write to stdout: {error.strerror or error}. Give a file instead: -o FILE."
+        ) from error
 
 
 def _point_nowhere() -> None:

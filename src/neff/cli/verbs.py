@@ -8,11 +8,16 @@ __all__ = ["EXAMPLES", "EXIT_CODES", "VERBS", "Exit", "Verb", "exit_codes", "ove
 
 
 class Verb(NamedTuple):
-    """A verb: its name, the function that runs it ("module:function", loaded when called), its help."""
+    """A verb: its name, what follows it, and one line of help."""
 
     name: str
-    target: str
+    arguments: str
     help: str
+
+    @property
+    def target(self) -> str:
+        """Where its function is, for the parser to import when it is called."""
+        return f"neff.cli.{self.name}:{self.name}"
 
 
 class Exit:
@@ -28,13 +33,25 @@ class Exit:
 
 
 VERBS = (
-    Verb("evaluate", "neff.cli.evaluate:evaluate", "Which model is better, by how much, and how sure?"),
-    Verb("compare", "neff.cli.compare:compare", "Two runs or two models, paired by item."),
-    Verb("plan", "neff.cli.plan:plan", "How many items does it take to see a difference?"),
-    Verb("doctor", "neff.cli.doctor:doctor", "What a file is, what can be computed, what was not read."),
-    Verb("report", "neff.cli.report:report", "Show a saved result again: table, HTML, Markdown, CSV, JUnit."),
-    Verb("demo", "neff.cli.demo:demo", "Evaluate the bundled example records, without a network."),
-    Verb("completion", "neff.cli.completion:completion", "Print the completion script of bash, zsh or fish."),
+    Verb("evaluate", "RECORDS...", "Which model is better, by how much, and how sure?"),
+    Verb(
+        "compare",
+        "RUN_A RUN_B | RECORDS... --a MODEL --b MODEL",
+        "Two runs or two models, paired by item.",
+    ),
+    Verb("plan", "RECORDS...", "How many items does it take to see a difference?"),
+    Verb("doctor", "PATH...", "What a file is, what can be computed, what was not read."),
+    Verb(
+        "report",
+        "RESULT.json",
+        "Show a saved result again: table, HTML, Markdown, CSV, JUnit.",
+    ),
+    Verb("demo", "", "Evaluate the bundled example records, without a network."),
+    Verb(
+        "completion",
+        "bash|zsh|fish",
+        "Print the completion script of bash, zsh or fish.",
+    ),
 )
 
 EXAMPLES = (

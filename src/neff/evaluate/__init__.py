@@ -1,8 +1,22 @@
 """The evaluate room: which model is better, by how much, and how sure are we?"""
 
+import sys
+from types import ModuleType
+from typing import Any
+
 from neff.evaluate.api import evaluate
-from neff.evaluate.compare import compare
+from neff.evaluate.comparing import compare
 from neff.evaluate.planning import Plan, PlanRow, minimum_detectable_effect, plan
 from neff.evaluate.result import Evaluation
 
 __all__ = ["Evaluation", "Plan", "PlanRow", "compare", "evaluate", "minimum_detectable_effect", "plan"]
+
+
+class _Room(ModuleType):
+    """The room and its main function share a name: `neff.evaluate(records)` works whichever was imported first."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Evaluation:
+        return evaluate(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _Room

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neff.errors import ArgumentError, RecordsError
-from neff.evaluate.blocks import Block, Unscored, blocks
-from neff.evaluate.groups import Pairs, groups
+from neff.evaluate.means.blocks import Block, Unscored, blocks
+from neff.evaluate.means.group import Pairs, groups
 from neff.evaluate.options import Aggregate, Options
 from neff.evaluate.result import Evaluation, group_key
 from neff.records import Records, as_records
 from neff.results import Provenance
-from neff.stats._validate import check_rng
+from neff.stats._options import seeded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from neff.evaluate.paired import PairedTest
+    from neff.evaluate.means.pair import PairedTest
     from neff.stats.multiplicity import Correction
 
 __all__ = ["evaluate"]
@@ -122,7 +122,8 @@ def evaluate(
         n_resamples=n_resamples,
         lower_is_better=lower_is_better,
     )
-    generator = check_rng(rng, call="evaluate")
+    generator, drawn = seeded(rng, call="evaluate")
+    seed = drawn if options.tests else None  # nothing else here is random
     table = as_records(records, **columns)
     if len(table) == 0:
         raise RecordsError("there are no rows.", "Give records with at least one scored draw.")
@@ -135,7 +136,6 @@ def evaluate(
     todo = groups(found, aggregate)
     outcomes = [group.run(options, pairs, generator, lower_is_better=group.metric in lower) for group in todo]
     warned = [f"{group.task}: {o.warning}" for group, o in zip(todo, outcomes, strict=True) if o.warning]
-    seed = rng if isinstance(rng, int) else None
     return Evaluation(
         estimates=tuple(e for outcome in outcomes for e in outcome.estimates),
         comparisons=tuple(replace(c, seed=seed) if c.tests else c for outcome in outcomes for c in outcome.comparisons),

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from neff.errors import ArgumentError
-from neff.evaluate.blocks import Unscored
-from neff.evaluate.paired import PairedTest
+from neff.evaluate.means.blocks import Unscored
+from neff.evaluate.means.pair import PairedTest
+from neff.stats._options import check_choice
 from neff.stats._validate import check_level
 from neff.stats.multiplicity import Correction
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["Aggregate", "Options", "one_of"]
+__all__ = ["Aggregate", "Options"]
 
 Aggregate = Literal["macro", "micro", "none"]
 
@@ -35,11 +33,11 @@ class Options:
 
     def __post_init__(self) -> None:
         check_level(self.level, call="evaluate")
-        one_of("correction", self.correction, get_args(Correction))
-        one_of("aggregate", self.aggregate, get_args(Aggregate))
-        one_of("unscored", self.unscored, get_args(Unscored))
+        check_choice(self.correction, get_args(Correction), argument="correction", call="evaluate")
+        check_choice(self.aggregate, get_args(Aggregate), argument="aggregate", call="evaluate")
+        check_choice(self.unscored, get_args(Unscored), argument="unscored", call="evaluate")
         for test in self.tests:
-            one_of("tests", test, get_args(PairedTest))
+            check_choice(test, get_args(PairedTest), argument="tests", call="evaluate")
         if not (math.isfinite(self.margin) and self.margin >= 0):
             raise ArgumentError(
                 "margin",
@@ -55,10 +53,3 @@ class Options:
         """Return plain JSON values."""
         values = {name: getattr(self, name) for name in self.__slots__}
         return values | {"tests": list(self.tests)}
-
-
-def one_of(argument: str, value: object, allowed: Iterable[str]) -> None:
-    """Raise unless the value is one of the allowed words."""
-    words = tuple(allowed)
-    if value not in words:
-        raise ArgumentError(argument, "one of " + ", ".join(map(repr, words)), value, call="evaluate")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neff.example.files import path, truth
-from neff.results import Column, Table
+from neff.results import Column, Table, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +56,10 @@ class Demonstration:
 
     @property
     def pair(self) -> Comparison:
-        """The comparison of the best and the worst model by labels."""
+        """The surest difference by labels that the judge's means turn round; else the best and the worst model."""
+        turned = [c for c in self.labels.comparisons if c.verdict is Verdict.HOLDS and self.judged(c.a, c.b) < 0]
+        if turned:
+            return min(turned, key=lambda c: c.p_value)
         return self.labels.comparison(self.labels.estimates[0].model, self.labels.estimates[-1].model)
 
     @property
@@ -66,6 +70,10 @@ class Demonstration:
     def _inside(self, estimate: Estimate) -> bool:
         low, high = estimate.interval
         return low <= self.truth[estimate.model] <= high
+
+    def judged(self, a: str, b: str) -> float:
+        """Return the judge's mean of a minus that of b."""
+        return self.judge.estimate(a).value - self.judge.estimate(b).value
 
     def table(self) -> Table:
         """Return one row per model: truth, estimate from labels, and the judge's mean beside it."""
@@ -105,13 +113,17 @@ class Demonstration:
             f"The judge's mean misses the truth of {misled}: its scores are cheap, but their mean is not an "
             "accuracy, and its narrow interval does not know that."
         )
-        parts = [
-            self.about,
-            str(self.table()),
-            f"Not told from the best ({self.tied[0]}): {', '.join(self.tied[1:]) or 'none'}.",
-            f"{pair} (truth {self.truth[pair.a] - self.truth[pair.b]:+.4f}).",
-        ]
-        return "\n\n".join([*parts, warning] if misled else parts)
+        answer = (
+            f"{pair}. The truth is {self.truth[pair.a] - self.truth[pair.b]:+.4f}; the judge's means say "
+            f"{self.judged(pair.a, pair.b):+.4f}."
+        )
+        tied = f"Not told from the best ({self.tied[0]}): {', '.join(self.tied[1:]) or 'none'}."
+        parts = [self.about, str(self.table()), tied, answer]
+        return "\n\n".join(_wrapped(part) for part in ([*parts, warning] if misled else parts))
+
+
+def _wrapped(text: str) -> str:
+    return text if "\n" in text else fill(text, 110)
 
 
 def demonstrate(*, level: float = 0.95) -> Demonstration:
@@ -143,7 +155,7 @@ def demonstrate(*, level: float = 0.95) -> Demonstration:
     Examples
     --------
     >>> demonstrate().misled
-    ('logistic', 'neighbours', 'network', 'lowres', 'forest')
+    ('logistic', 'bayes', 'lowres', 'forest')
     """
     from neff.evaluate import evaluate
     from neff.records import read

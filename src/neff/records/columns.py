@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from neff.errors import ArgumentError, ArgumentTypeError
-from neff.records.layout import SYNONYMS, Layout, find_layout
+from neff.records.finder import SYNONYMS
+from neff.records.layout import Layout, find_layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +103,14 @@ class ColumnMap:
     def named(self) -> bool:
         """Return whether the caller named any column."""
         return any(getattr(self, role) is not None for role in _ROLES)
+
+    def flags(self) -> list[str]:
+        """Return the column options as words of a command line."""
+        words = []
+        for role in _ROLES:
+            for name in _as_tuple(getattr(self, role)):
+                words += [f"--{role}", name]
+        return [*words, "--wide"] if self.wide else words
 
     def resolve(self, names: Sequence[str], *, path: Path | str | None = None, keep: Keep = "all") -> Layout:
         """Find the role of each column.

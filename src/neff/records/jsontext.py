@@ -1,15 +1,18 @@
-"""Decode JSON that producers write: strict and fast first, then with the bare NaN and Infinity that some of them write."""
+"""Decode the JSON of other producers: strict and fast first, then with the bare NaN that some of them write."""
 
 from __future__ import annotations
 
 import json
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from neff.errors import RecordsError
 
-__all__ = ["decode", "raw_fields"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["decode", "field_of", "fields_of"]
 
 T = TypeVar("T")
 
@@ -34,7 +37,7 @@ def decode(data: bytes, kind: type[T], what: str) -> T:
     Notes
     -----
     A text with bare NaN or Infinity (Inspect writes them on purpose) is decoded a second time by the
-    standard library, which takes about five times as long and builds the unknown fields too.
+    standard library, which is several times slower and builds the unknown fields too.
 
     Examples
     --------
@@ -43,8 +46,6 @@ def decode(data: bytes, kind: type[T], what: str) -> T:
     """
     try:
         return msgspec.json.decode(data, type=kind)
-    except msgspec.ValidationError as error:
-        raise _unexpected(what, error) from error
     except (msgspec.DecodeError, UnicodeDecodeError):
         value = _tolerant(data, what)
     except RecursionError as error:
@@ -52,33 +53,38 @@ def decode(data: bytes, kind: type[T], what: str) -> T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise _unexpected(what, error) from error
+        raise RecordsError(
+            f"{what} has an unexpected shape ({error}).", "Check that its producer wrote it unchanged."
+        ) from error
 
 
-def raw_fields(line: bytes, what: str) -> dict[str, msgspec.Raw]:
-    """Return the fields of a JSON object, their values not decoded yet.
+def fields_of(line: bytes, what: str) -> dict[str, Any]:
+    """Return the fields of a JSON object without decoding their values; read them with `field_of`.
 
     Examples
     --------
-    >>> fields = raw_fields(b'{"doc": {"long": "text"}, "acc": 1.0}', "line 1")
-    >>> msgspec.json.decode(fields["acc"])
-    1.0
+    >>> fields = fields_of(b'{"doc": {"long": "text"}, "acc": 1.0}', "line 1")
+    >>> field_of(fields, "acc"), field_of(fields, "f1")
+    (1.0, None)
     """
     try:
         return msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-    except msgspec.ValidationError as error:
-        raise _unexpected(what, error) from error
     except (msgspec.DecodeError, UnicodeDecodeError):
         value = _tolerant(line, what)
     except RecursionError as error:
         raise _too_deep(what) from error
     if not isinstance(value, dict):
         raise RecordsError(f"{what} is not a JSON object.", "Remove it, or write the file again.")
-    # NaN has no place in strict JSON: null says the same to whoever decodes the fields
-    return {name: msgspec.Raw(msgspec.json.encode(field)) for name, field in value.items()}
+    return value
 
 
-def _tolerant(data: bytes, what: str) -> object:
+def field_of(fields: Mapping[str, Any], name: str) -> Any:
+    """Return the value of a field from `fields_of`, None where it is absent."""
+    value = fields.get(name)
+    return decode(bytes(value), object, name) if isinstance(value, msgspec.Raw) else value
+
+
+def _tolerant(data: bytes, what: str) -> Any:
     try:
         return json.loads(data)
     except RecursionError as error:
@@ -87,10 +93,6 @@ def _tolerant(data: bytes, what: str) -> object:
         raise RecordsError(
             f"{what} is not valid JSON ({error}).", "It may be cut off: copy it again, or write it again."
         ) from error
-
-
-def _unexpected(what: str, error: Exception) -> RecordsError:
-    return RecordsError(f"{what} has an unexpected shape ({error}).", "Check that its producer wrote it unchanged.")
 
 
 def _too_deep(what: str) -> RecordsError:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from neff.errors import ArgumentError, RecordsError
+from neff.errors import ArgumentError
+from neff.records.finder import Finder, is_glob, normal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,26 +15,11 @@ if TYPE_CHECKING:
     from neff.records.columns import ColumnMap
     from neff.records.reader import Keep
 
-__all__ = ["SYNONYMS", "Layout", "Use", "find_layout"]
+__all__ = ["Layout", "Use", "find_layout"]
 
 Use: TypeAlias = Literal["key", "number", "any"]
 """How a reader delivers a column: names (`Factor`), numbers (NaN = missing), or what it holds."""
 
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "item": ("item_id", "question_id", "prompt_id", "doc_id", "sample_id", "id"),
-    "model": ("model_id", "model_name", "policy", "system"),
-    "score": ("acc", "accuracy", "correct", "exact_match", "value", "judge_score", "reward"),
-    "draw": ("epoch", "repeat", "trial", "seed"),
-    "task": ("task_name", "dataset", "benchmark", "subset"),
-    "metric": (),
-    "cluster": ("passage", "group"),
-    "label": ("oracle_label",),
-    "weight": (),
-}
-"""Other names of each role, compared without case. Its own name comes first; two others are ambiguous."""
-
-_LAST_RESORT = {"item": ("task_id", "task", "task_name"), "model": ("run", "run_id")}
-_PREDICTIONS = ("prediction", "predicted", "pred", "answer")
 _ONE_WAY = "Give --score with one --model column, or the score columns as --model A --model B."
 _OPTIONAL = ("draw", "task", "metric", "cluster", "label", "weight")
 _WHY = {
@@ -123,7 +107,7 @@ class Layout:
 
 def find_layout(columns: ColumnMap, names: Sequence[str], *, path: Path | str | None, keep: Keep) -> Layout:
     """Find the role of each column; see `ColumnMap.resolve`."""
-    finder = _Finder(tuple(names), path)
+    finder = Finder(tuple(names), path)
     found: dict[str, str] = {}
     for role in ("item", "score", "draw", "task", "metric", "label", "weight", "target"):
         name = getattr(columns, role)
@@ -131,7 +115,7 @@ def find_layout(columns: ColumnMap, names: Sequence[str], *, path: Path | str | 
             found[role] = finder.check(name, role)
     clusters = tuple(finder.check(name, "cluster") for name in columns.clusters())
     asked = columns.model_names()
-    wide = columns.wide or len(asked) > 1 or any(_is_glob(name, finder.names) for name in asked)
+    wide = columns.wide or len(asked) > 1 or any(is_glob(name, finder.names) for name in asked)
     if wide and columns.score is not None:
         raise ArgumentError(
             "score", "left out where each model has its own column", columns.score, _ONE_WAY, call="columns"
@@ -151,9 +135,7 @@ def find_layout(columns: ColumnMap, names: Sequence[str], *, path: Path | str | 
         clusters = (found.pop("cluster"),)
     if "item" not in found:
         raise finder.missing("item", "Name it: --item COLUMN.")
-    models, loose = (
-        finder.model_columns(asked, {*found.values(), *clusters}) if wide else ((), frozenset[str]())
-    )
+    models, loose = finder.model_columns(asked, {*found.values(), *clusters}) if wide else ((), frozenset[str]())
     if not wide and "score" not in found:
         raise finder.missing(
             "score",
@@ -165,17 +147,20 @@ def find_layout(columns: ColumnMap, names: Sequence[str], *, path: Path | str | 
         **found,
         models=models,
         clusters=clusters,
-        extra=_kept(other, keep),
+        extra=_kept(finder, other, keep),
         guessed=frozenset(guessed),
         loose=loose,
         notes=_unused(other, found, clusters),
     )
 
 
-def _kept(other: Iterable[str], keep: Keep) -> tuple[str, ...]:
+def _kept(finder: Finder, other: Iterable[str], keep: Keep) -> tuple[str, ...]:
     if keep == "all":
         return tuple(other)
-    return () if keep == "mapped" else tuple(name for name in other if name in keep)
+    if keep == "mapped":
+        return ()
+    asked = {finder.check(name, "keep") for name in keep}
+    return tuple(name for name in other if name in asked)
 
 
 def _unused(other: Iterable[str], found: dict[str, str], clusters: tuple[str, ...]) -> tuple[str, ...]:
@@ -184,95 +169,5 @@ def _unused(other: Iterable[str], found: dict[str, str], clusters: tuple[str, ..
         f"column {name!r} was not used; add --{role} {name} {_WHY[role]}"
         for name in other
         for role in _OPTIONAL
-        if _normal(name) == role and role not in found and not (role == "cluster" and clusters)
+        if normal(name) == role and role not in found and not (role == "cluster" and clusters)
     )
-
-
-class _Finder:
-    """The columns of one file, and which of them already have a role."""
-
-    def __init__(self, names: tuple[str, ...], path: Path | str | None) -> None:
-        self.names = names
-        self.path = path
-        self.taken: set[str] = set()
-        if not names:
-            raise RecordsError("there are no columns.", "Give a table with named columns.", path=path)
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise RecordsError(
-                f"column name {twice!r} occurs {names.count(twice)} times.",
-                "Give each column its own name.",
-                path=path,
-            )
-
-    def check(self, name: str, role: str) -> str:
-        """Return the name if it is a column; else say which names come near."""
-        if name in self.names:
-            return name
-        near = get_close_matches(name, self.names, n=3, cutoff=0.5)
-        near += [other for other in self.names if _normal(other) == _normal(name) and other not in near]
-        hint = f"Did you mean {_listing(near)}? " if near else ""
-        raise RecordsError(
-            f"there is no column {name!r} (--{role}).",
-            f"{hint}The columns are {_listing(self.names)}.",
-            path=self.path,
-        )
-
-    def find(self, role: str, *, predictions: bool) -> str | None:
-        """Return the free column with a usual name of the role, its own name before others, or None."""
-        free = [name for name in self.names if name not in self.taken]
-        tiers = ((role,), SYNONYMS[role], _LAST_RESORT.get(role, ()))
-        if predictions and role == "score":
-            tiers = (_PREDICTIONS[:1], _PREDICTIONS, ("score",))
-        for tier in tiers:
-            fitting = [name for name in free if _normal(name) in tier]
-            exact = [name for name in fitting if name in tier[:1]]
-            if len(exact or fitting) == 1:
-                return (exact or fitting)[0]
-            if fitting:
-                raise RecordsError(
-                    f"more than one column could be the {role}: {_listing(fitting)}.",
-                    f"Choose one: --{role} {fitting[0]}.",
-                    path=self.path,
-                )
-        return None
-
-    def missing(self, role: str, fix: str) -> RecordsError:
-        """Return the error for a role that no column has."""
-        return RecordsError(
-            f"no column looks like the {role}; the columns are {_listing(self.names)}.", fix, path=self.path
-        )
-
-    def model_columns(self, asked: Sequence[str], used: set[str]) -> tuple[tuple[str, ...], frozenset[str]]:
-        """Return the columns that hold one model each, and those of them that were not named one by one."""
-        free = [name for name in self.names if name not in used]
-        chosen = dict.fromkeys(name for name in asked if name in self.names)
-        patterns = [name for name in asked if name not in chosen]
-        for pattern in patterns if asked else ["*"]:
-            fitting = [name for name in free if fnmatchcase(name, pattern)]
-            if not fitting and _is_glob(pattern, self.names):
-                raise RecordsError(
-                    f"no column fits the pattern {pattern!r} (--model).",
-                    f"The columns are {_listing(free)}.",
-                    path=self.path,
-                )
-            chosen |= dict.fromkeys(fitting or [self.check(pattern, "model")])
-        if not chosen:
-            raise self.missing(
-                "scores of a model", "Give a table with one column per model, or leave out --wide."
-            )
-        models = tuple(name for name in self.names if name in chosen)
-        return models, frozenset(models) - set(asked)
-
-
-def _is_glob(name: str, names: Sequence[str]) -> bool:
-    return any(mark in name for mark in "*?[") and name not in names
-
-
-def _normal(name: str) -> str:
-    return "_".join(name.strip().lower().replace("-", " ").replace("_", " ").split())
-
-
-def _listing(names: Sequence[str], most: int = 12) -> str:
-    shown = ", ".join(repr(name) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -73,15 +73,22 @@ def open_bytes(path: Path) -> BinaryIO:
 
 
 def head_of(path: Path) -> bytes:
-    """Return the first 64 KiB of content; what can be unpacked of it where the gzip file is damaged."""
+    """Return the first 64 KiB of content, of what can be unpacked where a gzip file is cut off.
+
+    Raises
+    ------
+    zlib.error, EOFError
+        If nothing of a gzip file can be unpacked.
+    """
     with path.open("rb") as file:
         head = file.read(HEAD)
     if not head.startswith(_GZIP):
         return head
-    try:
-        return zlib.decompressobj(wbits=31).decompress(head, HEAD)
-    except zlib.error:
-        return b""
+    unpacking = zlib.decompressobj(wbits=31)
+    content = unpacking.decompress(head, HEAD)
+    if not content and not unpacking.eof:
+        raise EOFError("the gzip file ends within its first block")
+    return content
 
 
 def stem_of(path: Path) -> str:
@@ -121,9 +128,7 @@ def reading(path: Path, shown: str | None = None) -> Iterator[None]:
     except FileNotFoundError as error:
         raise RecordsError("there is no such file.", "Check the path.", path=name) from error
     except PermissionError as error:
-        raise RecordsError(
-            "permission denied.", "Make the file readable: chmod u+r FILE.", path=name
-        ) from error
+        raise RecordsError("permission denied.", "Make the file readable: chmod u+r FILE.", path=name) from error
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise RecordsError(
             f"the compressed data is damaged or cut off ({error}).",
@@ -140,9 +145,12 @@ def reading(path: Path, shown: str | None = None) -> Iterator[None]:
 
 def not_utf8(error: UnicodeDecodeError, path: Path | str) -> RecordsError:
     """Return the error for text in an unknown encoding: guessing one could change names without a word."""
+    known = error.encoding.lower().startswith("utf-8")
     return RecordsError(
         f"the text is not {error.encoding.upper()} (byte 0x{error.object[error.start]:02x}).",
-        "Convert it first, for example: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW.",
+        "Convert it first, for example: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW."
+        if known
+        else "The file is cut off or damaged: write it again, as UTF-8.",
         path=path,
     )
 

@@ -148,22 +148,28 @@ class Records:
         """Return one integer per row that identifies (task, metric, item, model), shape (n,)."""
         key = self.task.codes.astype(np.int64)
         for factor in (self.metric, self.item, self.model):
-            key = key * factor.n_levels + factor.codes
+            key *= factor.n_levels  # in place: a copy of 10^7 keys is 80 MB
+            key += factor.codes
         return key
 
     def number_draws(self) -> NDArray[np.int64]:
         """Return 0, 1, 2, ... within each cell, in the order of rows."""
         cell = self.cell()
         order = np.argsort(cell, kind="stable")
-        ordered = cell[order]
-        starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(cell) else np.array([], int)
-        counts = np.diff(np.r_[starts, len(cell)])
-        draws = np.empty(len(cell), np.int64)
-        draws[order] = np.arange(len(cell)) - np.repeat(starts, counts)
+        ordered, n = cell[order], len(cell)
+        del cell
+        starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if n else np.array([], np.int64)
+        del ordered
+        within = np.arange(n)
+        within -= np.repeat(starts, np.diff(np.r_[starts, n]))
+        draws = np.empty(n, np.int64)
+        draws[order] = within
         return draws
 
     def refuse_duplicates(self) -> None:
         """Raise where a (task, metric, item, model, draw) occurs twice."""
+        if self._all_distinct():
+            return
         order = np.lexsort((self.draw, self.cell()))
         cell, draw = self.cell()[order], self.draw[order]
         twice = np.flatnonzero((cell[1:] == cell[:-1]) & (draw[1:] == draw[:-1]))
@@ -173,12 +179,28 @@ class Records:
                 f"item {self.item.levels[self.item.codes[row]]!r} of model "
                 f"{self.model.levels[self.model.codes[row]]!r} has draw {self.draw[row]} twice "
                 f"({len(twice):,} repeated rows).",
-                "Remove the repeated rows, or leave out the draw column to count them as repeats.",
+                "Remove the repeated rows; to count them as repeats, name the columns to use, without --draw.",
                 line=row + 1,
             )
 
+    def _all_distinct(self) -> bool:
+        """Return whether one sort of one integer per row shows that no draw occurs twice."""
+        if not len(self):
+            return True
+        low, high = int(self.draw.min()), int(self.draw.max())
+        cells = math.prod(f.n_levels for f in (self.task, self.metric, self.item, self.model))
+        if cells * (high - low + 1) >= 2**63:
+            return False  # too many for one integer; the slow path finds out
+        key = self.cell()
+        key *= high - low + 1
+        key += self.draw
+        key.sort()
+        return bool((key[1:] != key[:-1]).all())
+
     def refuse_split_items(self) -> None:
         """Raise where an item lies in two clusters of one grouping."""
+        if not self.clusters:
+            return
         key = self.task.codes.astype(np.int64) * self.item.n_levels + self.item.codes
         order = np.argsort(key, kind="stable")
         for cluster in self.clusters:
@@ -213,8 +235,11 @@ class Records:
         return replace(self, model=Factor.constant(model, len(self)))
 
     @classmethod
-    def concat(cls, tables: Sequence[Records]) -> Records:
-        """Stack tables from several files. Columns that only some have are missing elsewhere; clusters must agree."""
+    def concat(cls, tables: Sequence[Records], *, renumber: bool = False) -> Records:
+        """Stack tables from several files; columns that only some have are missing elsewhere.
+
+        Draws are kept, and must differ, unless `renumber`: then they are numbered anew in the order of rows.
+        """
         if not tables:
             raise RecordsError("there are no records.", "Give at least one readable file.")
         if len(tables) == 1:
@@ -240,7 +265,10 @@ class Records:
             unread=tuple(unread for t in tables for unread in t.unread),
             backend=backends.pop() if len(backends) == 1 else None,
         )
-        stacked.refuse_duplicates()
+        if renumber:
+            stacked = replace(stacked, draw=stacked.number_draws())
+        else:
+            stacked.refuse_duplicates()
         stacked.refuse_split_items()
         return stacked
 

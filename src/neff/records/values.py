@@ -1,10 +1,9 @@
-"""Cells to columns: numbers with missing ones as NaN, names as `Factor`, and sentences for what is neither."""
+"""Cells to numbers (missing ones as NaN) and to names (as `Factor`), and sentences for what is neither."""
 
 from __future__ import annotations
 
 import math
 import re
-from array import array
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -17,9 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from neff.records.layout import Use
-
-__all__ = ["BadCellError", "Column", "Sink", "bad_cell", "name_of", "number_of", "numbers"]
+__all__ = ["BadCellError", "Column", "bad_cell", "coded", "name_of", "number_of", "numbers", "numbers_or_names"]
 
 Column: TypeAlias = Factor | NDArray[Any]
 """A column as a reader delivers it."""
@@ -126,6 +123,11 @@ def name_of(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, (float, np.floating)):
         return str(int(value)) if math.isfinite(value) and float(value).is_integer() else repr(float(value))
+    if isinstance(value, bytes):
+        try:
+            return value.decode().strip() or None
+        except UnicodeDecodeError as error:
+            raise BadCellError(value, "Write text as UTF-8.") from error
     if isinstance(value, (list, dict, tuple, set, np.ndarray)):
         raise BadCellError(value, "Give a column of names or numbers: one plain value per row.")
     return str(value)
@@ -154,49 +156,20 @@ def numbers(column: Column) -> NDArray[np.float64]:
     return table[column.codes]
 
 
-class Sink:
-    """A column under construction, fed in chunks.
-
-    Parameters
-    ----------
-    use
-        "key" collects names, "number" numbers, "any" numbers if all cells are numbers and names otherwise.
-    """
-
-    def __init__(self, use: Use) -> None:
-        self._use = use
-        self._floats = array("d")
-        self._codes = array("i")
-        self._index: dict[Any, int] = {}
-
-    def extend(self, cells: Sequence[Any]) -> None:
-        """Append cells.
-
-        Raises
-        ------
-        BadCellError
-            If a number is wanted and a cell is none, or a cell is not a plain value.
-        """
-        if self._use == "number":
-            self._extend_numbers(cells)
-            return
-        index = self._index
+def coded(codes: NDArray[np.int32], cells: Sequence[Any]) -> Factor:
+    """Return a factor from integer codes (-1 = missing) and the distinct cells they stand for."""
+    names: list[str | None] = []
+    for code, cell in enumerate(cells):
         try:
-            self._codes.extend([index.setdefault(cell, len(index)) for cell in cells])
-        except TypeError as error:  # a list or an object cannot be looked up
-            row, value = next((i, c) for i, c in enumerate(cells) if isinstance(c, (list, dict, set)))
-            raise BadCellError(
-                value, "Give a column of plain values, not of lists or objects.", len(self._codes) + row
-            ) from error
+            names.append(name_of(cell))
+        except BadCellError as bad:
+            raise BadCellError(cell, bad.fix, int(np.flatnonzero(codes == code)[0])) from bad
+    return Factor.from_codes(codes, names)
 
-    def _extend_numbers(self, cells: Sequence[Any]) -> None:
-        try:
-            if type(cells[0]) is str:
-                if "_" in "".join(cells):  # Python reads 1_000 as a number
-                    raise ValueError
-                self._floats.extend(map(float, cells))
-            else:
-                self._floats.extend(array("d", cells))
-        except (TypeError, ValueError, OverflowError):
-            self._floats = self._floats[: len(self._floats)]
-            raise
+
+def numbers_or_names(column: Column) -> Column:
+    """Return a column as numbers if all its cells are numbers, else as it is."""
+    try:
+        return numbers(column) if isinstance(column, Factor) else column
+    except BadCellError:
+        return column

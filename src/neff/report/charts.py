@@ -16,7 +16,7 @@ Standing = Literal["best", "tied", "behind", ""]
 
 @dataclass(frozen=True, slots=True)
 class ForestRow:
-    """One model: a point, its interval, and how it stands to the best."""
+    """One point with its interval: a model and how it stands to the best, or a difference (`strong`: told apart)."""
 
     label: str
     value: float
@@ -24,6 +24,7 @@ class ForestRow:
     high: float
     standing: Standing = ""
     reason: str = ""
+    strong: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,9 @@ class ForestPlot:
     digits
         Decimals at which values are printed.
     reference
-        Where the reference line stands (the value of the best), or None.
+        Where the reference line stands (the value of the best, or zero), or None.
+    signed
+        Whether the values are differences, written with their sign.
     """
 
     rows: tuple[ForestRow, ...]
@@ -49,12 +52,15 @@ class ForestPlot:
     level: float
     digits: int
     reference: float | None = None
+    signed: bool = False
 
     def domain(self) -> tuple[float, float] | None:
         """Return the range of the axis, a little wider than the data; None where nothing is finite."""
         seen = [v for row in self.rows for v in (row.value, row.low, row.high) if math.isfinite(v)]
         if not seen:
             return None
+        if self.reference is not None and math.isfinite(self.reference):
+            seen.append(self.reference)
         low, high = min(seen), max(seen)
         pad = 0.04 * (high - low) or 0.05 * max(abs(low), 1e-9)
         return low - pad, high + pad
@@ -103,7 +109,8 @@ class DifferenceMatrix:
         found = self.cells.get((j, i))
         if found is None:
             return None
-        return Cell(-found.difference, -found.high, -found.low, found.p_adjusted, found.decided, found.reason)
+        # 0 - x, not -x: there is no negative zero to print
+        return Cell(0 - found.difference, 0 - found.high, 0 - found.low, found.p_adjusted, found.decided, found.reason)
 
     def shade(self, cell: Cell) -> int | None:
         """Return the colour class, -4 (row far worse) to 4 (row far better); None where undefined."""
@@ -115,11 +122,13 @@ class DifferenceMatrix:
 
 
 def difference_step(differences: Sequence[float]) -> float:
-    """Return a round class width at which about nine tenths of the differences lie in the first three of four."""
+    """Return a round class width: nineteen of twenty differences lie within three and a half of the four classes."""
     sizes = sorted(abs(d) for d in differences if math.isfinite(d))
     if not sizes or sizes[-1] == 0:
         return 0.1
-    return _round_number(sizes[int(0.9 * (len(sizes) - 1))] / 3 or sizes[-1] / 3)
+    wanted = (sizes[int(0.95 * (len(sizes) - 1))] or sizes[-1]) / 3.5
+    power = 10.0 ** math.floor(math.log10(wanted))
+    return next(step * power for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if step * power >= wanted * (1 - 1e-9))
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:

@@ -48,7 +48,7 @@ def plain(text: Text | str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The outcome of one declared condition, such as ``--fail-if "lower(difference) < -0.01"``.
+    """The outcome of one declared condition, such as ``--fail-if "lower(diff) < -0.01"``.
 
     Attributes
     ----------
@@ -81,10 +81,15 @@ class Bullets:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sentence that must not be missed."""
+    """A sentence that must not be missed, after a word or two ("Gate failed") that say what it is."""
 
     level: Level
     text: Text
+    word: str = ""
+
+    def heading(self) -> str:
+        """Return the word that goes in front."""
+        return self.word or {"note": "Note", "warning": "Warning", "error": "Error", "good": "Passed"}[self.level]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +149,18 @@ class Details:
 class Section:
     """A part of the document under a heading.
 
-    `role` says what it is for, so that a short output can leave it out: "result" (numbers), "context"
-    (notes, method) or "origin" (files, versions).
+    `role` says what it is for, so that a short output can leave it out: "result" (numbers), "detail"
+    (one of very many results), "context" (notes, method) or "origin" (files, versions).
     """
 
     title: Text
     blocks: tuple[Block, ...]
-    role: Literal["result", "context", "origin"] = "result"
+    role: Literal["result", "detail", "context", "origin"] = "result"
+
+    def repeats_title(self) -> bool:
+        """Return whether the first block has the same title, so that a short output needs only one."""
+        first = self.blocks[0] if self.blocks else None
+        return isinstance(first, (Figure, TableBlock)) and first.title == plain(self.title)
 
 
 Block: TypeAlias = Paragraph | Bullets | Notice | TableBlock | Figure | Details
@@ -217,8 +227,11 @@ def document(result: Any, *, gates: Sequence[Gate] = ()) -> Document:
             "result", "a result of neff", result, "Give what neff.evaluate or neff.compare returned.", call="report"
         )
     title = table.caption or type(result).__name__
-    block = TableBlock(table, title)
-    return Document(title=(title,), notices=gate_notices(gates), sections=(Section((), (block,)),))
+    sections = [Section((), (TableBlock(table, title),))]
+    notes = tuple((str(note),) for note in getattr(result, "notes", ()))
+    if notes:
+        sections.append(Section(("Notes",), (Bullets(notes),), "context"))
+    return Document(title=(title,), notices=gate_notices(gates), sections=tuple(sections))
 
 
 def gate_notices(gates: Sequence[Gate]) -> tuple[Notice, ...]:
@@ -227,6 +240,11 @@ def gate_notices(gates: Sequence[Gate]) -> tuple[Notice, ...]:
     levels: dict[bool | None, Level] = {True: "good", False: "error", None: "warning"}
     order = {False: 0, None: 1, True: 2}
     return tuple(
-        Notice(levels[gate.passed], (f"{words[gate.passed]}: {gate.condition}", f". {gate.detail}" if gate.detail else ""))
+        Notice(levels[gate.passed], _gate_text(gate), words[gate.passed])
         for gate in sorted(gates, key=lambda gate: order[gate.passed])
     )
+
+
+def _gate_text(gate: Gate) -> Text:
+    detail = gate.detail.rstrip(".")
+    return (f"fail if {gate.condition}{': ' + detail if detail else ''}.",)

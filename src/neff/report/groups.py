@@ -11,10 +11,14 @@ from neff.report.text import Name, digits_for
 from neff.results import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from neff.evaluate.result import Evaluation
     from neff.results import Comparison, Estimate
 
-__all__ = ["Group", "decided", "groups"]
+__all__ = ["AVERAGES", "Group", "decided", "groups", "main_group", "same_pair"]
+
+AVERAGES = ("macro average", "micro average")  # neff.evaluate.means.MACRO and MICRO, without importing numpy
 
 
 def decided(comparison: Comparison) -> bool | None:
@@ -35,7 +39,8 @@ class Group:
     estimates, comparisons
         As in the evaluation: best model first.
     tied
-        The models that cannot be told from the best, the best first.
+        As in the evaluation: the best and all that are not told from it, compared or not. Empty where not
+        all pairs were compared.
     to_best
         For each other model its comparison with the best, as model minus best.
     digits
@@ -57,11 +62,9 @@ class Group:
     @property
     def best(self) -> Estimate | None:
         """The best model, or None where no score is defined."""
-        if self.tied:
-            for estimate in self.estimates:
-                if estimate.model == self.tied[0]:
-                    return estimate
-        return next((e for e in self.estimates if math.isfinite(e.value)), None)
+        known = [e for e in self.estimates if math.isfinite(e.value)]
+        named = [e for e in known if e.model in self.tied[:1]]
+        return next(iter(named or known), None)
 
     def standing(self, estimate: Estimate) -> Standing:
         """Return how a model stands to the best: best, tied, behind, or "" where that is not known."""
@@ -70,10 +73,27 @@ class Group:
             return ""
         if estimate.model == best.model:
             return "best"
-        if estimate.model in self.tied:
-            return "tied"
         comparison = self.to_best.get(estimate.model)
-        return "behind" if comparison is not None and decided(comparison) else ""
+        if comparison is None or math.isnan(comparison.difference):
+            return ""
+        if self.tied:
+            return "tied" if estimate.model in self.tied else "behind"
+        return "behind" if decided(comparison) else "tied"
+
+    @property
+    def not_told_apart(self) -> tuple[str, ...]:
+        """The models that were compared with the best and cannot be told from it, in order of their scores."""
+        return tuple(e.model for e in self.estimates if self.standing(e) == "tied")
+
+    @property
+    def behind(self) -> int:
+        """How many models are told apart from the best."""
+        return sum(self.standing(e) == "behind" for e in self.estimates)
+
+    @property
+    def is_average(self) -> bool:
+        """Whether this group averages over the tasks."""
+        return self.task in AVERAGES
 
     def forest(self) -> ForestPlot:
         """Return the forest plot of the scores."""
@@ -113,6 +133,26 @@ def reverse(comparison: Comparison) -> Comparison:
     )
 
 
+def same_pair(parts: Sequence[Group]) -> tuple[str, str, list[Comparison]] | None:
+    """Return a, b and the comparison a minus b of every group, where all groups compare the same two models.
+
+    The better model comes first in each group, so some comparisons are turned round; with a declared margin, which
+    has a direction, that cannot be done, and the answer is None.
+    """
+    if not all(len(g.comparisons) == 1 and len(g.estimates) == 2 for g in parts):
+        return None
+    first = parts[0].comparisons[0]
+    found = []
+    for c in (g.comparisons[0] for g in parts):
+        if (c.a, c.b) == (first.a, first.b):
+            found.append(c)
+        elif (c.a, c.b) == (first.b, first.a) and not c.margin:
+            found.append(c.swapped())
+        else:
+            return None
+    return first.a, first.b, found
+
+
 def groups(evaluation: Evaluation) -> list[Group]:
     """Return the groups of an evaluation, in the order of its estimates."""
     estimates: dict[tuple[str, str], list[Estimate]] = {}
@@ -148,3 +188,9 @@ def groups(evaluation: Evaluation) -> list[Group]:
                     group.to_best[turned.a] = turned
         result.append(group)
     return result
+
+
+def main_group(parts: Sequence[Group]) -> Group | None:
+    """Return the only group, or the only average over tasks that has a best model; else None."""
+    chosen = parts if len(parts) == 1 else [g for g in parts if g.is_average]
+    return chosen[0] if len(chosen) == 1 and (len(parts) == 1 or chosen[0].best is not None) else None

@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from neff.report.groups import decided
 from neff.report.text import Name, join_names, number, plural, signed
+from neff.results import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from neff.report.document import Text
     from neff.report.groups import Group
     from neff.results import Comparison, Estimate
 
-__all__ = ["correction_words", "flagged", "group_lead", "group_title", "headline"]
+__all__ = ["correction_words", "flagged", "group_lead", "group_title"]
 
 _CORRECTIONS = {
     "holm": "Holm's correction",
     "benjamini-hochberg": "Benjamini and Hochberg's correction",
     "bonferroni": "Bonferroni's correction",
 }
-
-
-def headline(groups: Sequence[Group]) -> tuple[Text, tuple[Text, ...]]:
-    """Return the title of the report and its leading sentences."""
-    if not groups:
-        return ("There are no scores",), ()
-    if len(groups) == 1:
-        return group_title(groups[0]), group_lead(groups[0])
-    return _title_of_many(groups), _lead_of_many(groups)
-
-
-# --------------------------------------------------------------------------------------------------------
-# One task and metric.
 
 
 def group_title(group: Group) -> Text:
@@ -49,11 +34,10 @@ def group_title(group: Group) -> Text:
     if not group.comparisons:
         return name, f" has the {'lowest' if group.lower_is_better else 'highest'} score"
     if len(group.comparisons) == 1 and len(group.estimates) == 2:
-        return _pair_title(group.comparisons[0], lower_is_better=group.lower_is_better)
-    others = group.tied[1:]
+        return _pair_title(group.comparisons[0])
+    others = group.not_told_apart
     if not others:
-        untested = [c for c in group.to_best.values() if decided(c) is None]
-        return (name, " is best") if not untested else (name, " is best of those that could be compared")
+        return name, " is best"
     if len(others) == len(group.estimates) - 1 and len(others) > 2:
         return name, " scores best, but cannot be told from any other model"
     if len(others) > 3:
@@ -65,7 +49,7 @@ def _or(parts: Text) -> Text:
     return tuple(" or " if part == " and " and not isinstance(part, Name) else part for part in parts)
 
 
-def _pair_title(comparison: Comparison, *, lower_is_better: bool) -> Text:
+def _pair_title(comparison: Comparison) -> Text:
     a, b = Name(comparison.a), Name(comparison.b)
     told = decided(comparison)
     if told is None:
@@ -73,13 +57,12 @@ def _pair_title(comparison: Comparison, *, lower_is_better: bool) -> Text:
     if comparison.margin:
         margin = f"{abs(comparison.margin):g}"
         words = {True: " is better than ", False: " is not shown to be better than "}[told]
-        if told and str(comparison.verdict) == "fails":
+        if comparison.verdict is Verdict.FAILS:
             words = " is not better than "
         return a, words, b, f" by more than {margin}"
     if not told:
         return a, " and ", b, " cannot be told apart"
-    a_wins = (comparison.difference > 0) != lower_is_better
-    return (a, " is better than ", b) if a_wins else (b, " is better than ", a)
+    return (a, " is better than ", b) if comparison.verdict is Verdict.HOLDS else (b, " is better than ", a)
 
 
 def group_lead(group: Group) -> tuple[Text, ...]:
@@ -93,17 +76,20 @@ def group_lead(group: Group) -> tuple[Text, ...]:
     sentences: list[Text] = [_score_sentence(group, best)]
     if len(group.estimates) > 1:
         sentences.append(_standing_sentence(group))
+        first = next(e for e in group.estimates if math.isfinite(e.value))
+        if first.model != best.model:
+            score = number(first.value, group.digits)
+            words = f" has a better mean ({score}) over its own items, but loses on the items that both have."
+            sentences.append((Name(first.model), words))
     sentences += _flag_sentences(group, best)
     return tuple(sentence for sentence in sentences if sentence)
 
 
 def _score_sentence(group: Group, best: Estimate) -> Text:
     verb = " scores " if len(group.estimates) == 1 else " is best: "
-    return (
-        Name(best.model),
-        f"{verb}{number(best.value, group.digits)}, {_interval_words(best.interval, group, signs=False)}"
-        f"{', from ' + plural(best.n_items, 'item') if best.n_items else ''}.",
-    )
+    score, interval = number(best.value, group.digits), _interval_words(best.interval, group, signs=False)
+    items = f", from {plural(best.n_items, 'item')}" if best.n_items else ""
+    return Name(best.model), f"{verb}{score}, {interval}{items}."
 
 
 def _interval_words(interval: tuple[float, float], group: Group, *, signs: bool) -> str:
@@ -117,14 +103,19 @@ def _interval_words(interval: tuple[float, float], group: Group, *, signs: bool)
 def _standing_sentence(group: Group) -> Text:
     if not group.comparisons:
         return ("No differences were tested, so the order may be due to chance.",)
-    others, told = group.tied[1:], sum(decided(c) is True for c in group.to_best.values())
+    others, told = group.not_told_apart, group.behind
     after = correction_words(group.correction, len(group.comparisons))
-    if others and not told:
+    if others and not told and len(others) == len(group.estimates) - 1 > 1:
         return ("It cannot be told from any other model", after, ".")
+    if not others and not told:
+        return ("It could not be compared with any other model.",)
+    untold = len(group.estimates) - 1 - told - len(others)
+    missing = f"; {plural(untold, 'model')} could not be compared with it" if untold else ""
     if not others:
-        return (f"It is better than {'all ' if told > 1 else ''}{plural(told, 'other model')}", after, ".")
-    behind = f"; {plural(told, 'model is', 'models are')} behind it"
-    return ("It cannot be told from ", *_or(join_names(others)), behind, after, ".")
+        every = "all " if told > 1 and not untold else ""
+        return (f"It is better than {every}{plural(told, 'other model')}{missing}", after, ".")
+    behind = f"; {plural(told, 'model is', 'models are')} behind it" if told else ""
+    return ("It cannot be told from ", *_or(join_names(others)), behind, missing, after, ".")
 
 
 def correction_words(correction: str, pairs: int) -> str:
@@ -166,51 +157,3 @@ def _flag_sentences(group: Group, best: Estimate) -> list[Text]:
         return [sentence]
     score = number(clean.value, group.digits)
     return [sentence, ("The best model without such a flag is ", Name(clean.model), f" ({score}).")]
-
-
-# --------------------------------------------------------------------------------------------------------
-# Several tasks or metrics.
-
-
-def group_word(groups: Sequence[Group]) -> str:
-    """Return what the groups are: tasks, metrics, or both."""
-    if len({g.metric for g in groups}) == 1:
-        return "task"
-    return "metric" if len({g.task for g in groups}) == 1 else "task and metric"
-
-
-def _title_of_many(groups: Sequence[Group]) -> Text:
-    best = Counter(g.best.model for g in groups if g.best is not None)
-    if not best:
-        return ("No score could be computed",)
-    word, total = group_word(groups), len(groups)
-    models = {e.model for g in groups for e in g.estimates}
-    (model, wins), *rest = best.most_common(2)
-    if len(models) == 1:
-        return Name(model), f" on {plural(total, word, 'task and metric pairs' if ' ' in word else '')}"
-    where = "combinations of task and metric" if " " in word else f"{word}s"
-    if wins == total:
-        return Name(model), f" scores best in all {total:,} {where}"
-    if rest and rest[0][1] == wins:
-        return (f"No model leads: {len(best):,} models score best in at least one of {total:,} {where}",)
-    return Name(model), f" scores best in {wins:,} of {total:,} {where}"
-
-
-def _lead_of_many(groups: Sequence[Group]) -> tuple[Text, ...]:
-    if len(groups) <= 3:
-        lines = []
-        for group in groups:
-            parts = [part for sentence in group_lead(group) for part in (*sentence, " ")]
-            lines.append((*group.title, ": ", *parts[:-1]) if group.title else tuple(parts[:-1]))
-        return tuple(lines)
-    tied = Counter(model for g in groups for model in g.tied)
-    alone = sum(len(g.tied) == 1 and len(g.estimates) > 1 for g in groups)
-    sentences: list[Text] = []
-    if tied and any(len(g.estimates) > 1 for g in groups):
-        model, times = tied.most_common(1)[0]
-        sentences.append(
-            (Name(model), f" is best or cannot be told from the best in {times:,} of {len(groups):,}.")
-        )
-        if any(g.comparisons for g in groups):
-            sentences.append((f"The best model stands alone in {alone:,} of {len(groups):,}.",))
-    return tuple(sentences)

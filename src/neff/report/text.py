@@ -18,6 +18,7 @@ __all__ = [
     "display_width",
     "distinct",
     "join_names",
+    "label",
     "number",
     "plural",
     "shorten",
@@ -74,23 +75,25 @@ def _char_width(c: str) -> int:
     return 2 if unicodedata.east_asian_width(c) in _WIDE else 1
 
 
-def shorten(text: str, limit: int, ellipsis: str = "…") -> str:
+def shorten(text: str, limit: int, ellipsis: str = "…", *, head: float = 0.5) -> str:
     """Return the cleaned text in at most `limit` columns; the middle goes first, for names differ at their ends.
+
+    `head` is the share of the room that the beginning gets.
 
     Examples
     --------
     >>> shorten("meta-llama-3.1-70b-instruct-turbo", 16)
     'meta-lla…t-turbo'
     """
-    text = clean(text)
+    text = clean(text[: 8 * limit + 64] + text[-8 * limit - 64 :] if len(text) > 16 * limit + 128 else text)
     if display_width(text) <= limit:
         return text
     room = limit - len(ellipsis)
     if room <= 0:
         return ellipsis[:limit]
-    tail = _take(text[: -room - 1 : -1], room // 2)[::-1]
-    head = _take(text[:room], room - display_width(tail))
-    return head + ellipsis + tail
+    tail = _take(text[: -room - 1 : -1], room - round(head * room))[::-1]
+    start = _take(text[:room], room - display_width(tail))
+    return start + ellipsis + tail
 
 
 def _take(text: str, columns: int) -> str:
@@ -103,24 +106,42 @@ def _take(text: str, columns: int) -> str:
 
 
 def distinct(names: Sequence[str], limit: int, ellipsis: str = "…") -> list[str]:
-    """Shorten names so that two that differ still differ; the later of two look-alikes gets a number.
+    """Shorten names so that two that differ still differ: cut elsewhere, and number those that nothing helps.
 
     Examples
     --------
+    >>> distinct(["Llama-3.1-405B-Instruct", "Llama-3.1-70B-Instruct"], 16)
+    ['Llama-3.1-405B…t', 'Llama-3.1-70B-…t']
     >>> distinct(["aaaaaaaa-1-zzzzzzzz", "aaaaaaaa-2-zzzzzzzz"], 9)
     ['aaaa…zzzz', 'aaa…zzz~2']
     """
-    seen: dict[str, str] = {}
+    wanted = len(set(names))
+    for head in (0.5, 0.7, 0.9, 0.3, 0.1):
+        short = [shorten(name, limit, ellipsis, head=head) for name in names]
+        if len(set(short)) == wanted:
+            return short
+    owners: dict[str, str] = {}
     result = []
     for name in names:
-        short, k = shorten(name, limit, ellipsis), 1
-        while seen.get(short, name) != name:
+        text, k = shorten(name, limit, ellipsis), 1
+        while owners.get(text, name) != name:
             k += 1
             mark = f"~{k}"
-            short = shorten(name, max(limit - len(mark), 1), ellipsis) + mark
-        seen[short] = name
-        result.append(short)
+            text = shorten(name, max(limit - len(mark), 1), ellipsis) + mark
+        owners[text] = name
+        result.append(text)
     return result
+
+
+def label(name: str, limit: int) -> str:
+    """Return a name as it is shown: safe, short, and never empty.
+
+    Examples
+    --------
+    >>> label("", 20)
+    '(no name)'
+    """
+    return shorten(name, limit) if name.strip() else "(no name)"
 
 
 def join_names(names: Iterable[str], limit: int = 4) -> tuple[str, ...]:
@@ -174,17 +195,29 @@ def digits_for(standard_errors: Iterable[float], values: Iterable[float] = ()) -
 
 
 def number(value: float, digits: int) -> str:
-    """Return the number with a fixed count of decimals; an en dash where it is undefined."""
+    """Return the number with a fixed count of decimals; an en dash where it is undefined.
+
+    Examples
+    --------
+    >>> number(0.5904, 3), number(-0.0001, 3), number(float("nan"), 3)
+    ('0.590', '0.000', '–')
+    """
     if math.isnan(value):
         return "–"
-    return f"{value:.{digits}f}" if abs(value) < 1e15 else f"{value:.{digits}g}"
+    text = f"{value:.{digits}f}" if abs(value) < 1e15 else f"{value:.{digits}g}"
+    return text.removeprefix("-") if not text.strip("-0.") else text
 
 
 def signed(value: float, digits: int) -> str:
-    """Return the number with its sign; an en dash where it is undefined."""
-    if math.isnan(value):
-        return "–"
-    return f"{value:+.{digits}f}" if abs(value) < 1e15 else f"{value:+.{digits}g}"
+    """Return the number with its sign (none for zero); an en dash where it is undefined.
+
+    Examples
+    --------
+    >>> signed(0.031, 3), signed(-0.0001, 3)
+    ('+0.031', '0.000')
+    """
+    text = number(value, digits)
+    return text if math.isnan(value) or text.startswith("-") or not text.strip("0.") else "+" + text
 
 
 def count(value: float | None) -> str:

@@ -1,1 +1,64 @@
 """Ground floor: pure statistics on arrays. Arrays in, small results out; no I/O, no frames, numpy and scipy only."""
+
+from neff.stats.binary import mcnemar
+from neff.stats.cluster import ClusterError, MeanSE, crv1, crv1_two_way, mean_se, welch_satterthwaite
+from neff.stats.intervals import (
+    Interval,
+    beta_interval,
+    clopper_pearson,
+    paired_proportions,
+    t_interval,
+    wilson,
+)
+from neff.stats.isotonic import IsotonicFit, isotonic, isotonic_fit
+from neff.stats.jackknife import JackknifeResult, jackknife, jackknife_variance
+from neff.stats.moments import Moments
+from neff.stats.multiplicity import adjust, simultaneous_z
+from neff.stats.permutation import PermutationResult, permutation_paired
+from neff.stats.rank import kendall_tau, pairwise_agreement, spearman, top_k_overlap
+from neff.stats.resample import BootstrapResult, bootstrap_counts, bootstrap_mean, bootstrap_paired
+from neff.stats.tail import TailIndex, hill, pareto_k
+from neff.stats.weights import WeightSummary, ess, hellinger_affinity, normalise, top_share
+
+__all__ = [
+    "BootstrapResult",
+    "ClusterError",
+    "Interval",
+    "IsotonicFit",
+    "JackknifeResult",
+    "MeanSE",
+    "Moments",
+    "PermutationResult",
+    "TailIndex",
+    "WeightSummary",
+    "adjust",
+    "beta_interval",
+    "bootstrap_counts",
+    "bootstrap_mean",
+    "bootstrap_paired",
+    "clopper_pearson",
+    "crv1",
+    "crv1_two_way",
+    "ess",
+    "hellinger_affinity",
+    "hill",
+    "isotonic",
+    "isotonic_fit",
+    "jackknife",
+    "jackknife_variance",
+    "kendall_tau",
+    "mcnemar",
+    "mean_se",
+    "normalise",
+    "paired_proportions",
+    "pairwise_agreement",
+    "pareto_k",
+    "permutation_paired",
+    "simultaneous_z",
+    "spearman",
+    "t_interval",
+    "top_k_overlap",
+    "top_share",
+    "welch_satterthwaite",
+    "wilson",
+]

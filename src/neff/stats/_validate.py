@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FloatArray",
     "IntArray",
+    "as_numbers",
     "check_codes",
     "check_count",
     "check_level",
@@ -107,7 +108,7 @@ def check_vector(
     Lists, arrays, series and CPU tensors of numbers or booleans pass; text and dates do not, even where
     numpy would convert them.
     """
-    array = _as_array(values, argument=argument, call=call)
+    array = as_numbers(values, argument=argument, call=call)
     if array.ndim != 1:
         raise ArgumentError(
             argument,
@@ -124,7 +125,8 @@ def check_vector(
     return vector
 
 
-def _as_array(values: Any, *, argument: str, call: str) -> np.ndarray[Any, Any]:
+def as_numbers(values: Any, *, argument: str, call: str) -> np.ndarray[Any, Any]:
+    """Return the values as a numeric array of any shape; text, dates and masked arrays are refused."""
     if isinstance(values, np.ma.MaskedArray):  # np.asarray would drop the mask without a word
         raise ArgumentTypeError(
             argument, "a plain array", "a masked array", "Use filled(numpy.nan) or compressed().", call=call
@@ -135,9 +137,7 @@ def _as_array(values: Any, *, argument: str, call: str) -> np.ndarray[Any, Any]:
             array = array.astype(np.float64)  # None becomes NaN, Decimal and Fraction become floats
     except (TypeError, ValueError, RuntimeError) as error:
         fix = f"Give numbers in one regular shape ({error})."
-        raise ArgumentTypeError(
-            argument, "an array of numbers", type(values).__name__, fix, call=call
-        ) from error
+        raise ArgumentTypeError(argument, "an array of numbers", type(values).__name__, fix, call=call) from error
     if array.dtype.kind not in "biuf":
         raise ArgumentTypeError(
             argument, "an array of numbers", f"dtype {array.dtype}", "Convert it to float first.", call=call
@@ -152,9 +152,7 @@ def _refuse(bad: npt.NDArray[np.bool_], vector: FloatArray, must: str, argument:
         raise ArgumentError(argument, must, float(vector[first]), fix, call=call)
 
 
-def check_weights(
-    weights: Any, *, argument: str = "weights", call: str, length: int | None = None
-) -> FloatArray:
+def check_weights(weights: Any, *, argument: str = "weights", call: str, length: int | None = None) -> FloatArray:
     """Return non-negative finite weights, of the given length where one is given."""
     vector = check_vector(weights, argument=argument, call=call)
     _refuse(vector < 0, vector, "0 or more", argument, call)
@@ -194,9 +192,7 @@ def check_codes(values: Any, *, argument: str, call: str, length: int | None = N
     """
     array = np.asarray(values)
     if array.ndim != 1:
-        raise ArgumentError(
-            argument, "one-dimensional", f"shape {array.shape}", "Give one cluster per row.", call=call
-        )
+        raise ArgumentError(argument, "one-dimensional", f"shape {array.shape}", "Give one cluster per row.", call=call)
     if length is not None and array.size != length:
         raise ArgumentError(
             argument, f"of length {length}", f"length {array.size}", "Give one cluster per row.", call=call
@@ -208,8 +204,8 @@ def check_codes(values: Any, *, argument: str, call: str, length: int | None = N
         raise ArgumentError(argument, "known for every row", array[first], fix, call=call)
     if array.dtype.kind in "iu" and array.size:
         low, high = int(array.min()), int(array.max())
-        if high - low < 4 * array.size:  # small range: count instead of sorting
-            offset = (array - array.dtype.type(low)).astype(np.intp)
+        if high - low < 4 * array.size and high <= np.iinfo(np.intp).max:  # count instead of sorting
+            offset = array.astype(np.intp) - low
             rank = np.cumsum(np.bincount(offset) > 0) - 1
             return rank[offset].astype(np.intp, copy=False), int(rank[-1]) + 1
     if array.dtype.kind == "O":  # mixed types do not sort: order by type, then by text

@@ -25,8 +25,8 @@ def _half_binomial_cdf(k: int, n: int) -> float:
 def mcnemar(n10: float, n01: float, *, method: Literal["mid-p", "exact", "asymptotic"] = "mid-p") -> float:
     """Return the two-sided p-value of McNemar's test that both models are right equally often.
 
-    Use it to compare two models on the same items scored 0 or 1. Not for clustered items or for scores between
-    0 and 1 (`permutation_paired` takes both), and not for two models run on different items.
+    Use it to compare two models on the same items scored 0 or 1. Not for clustered items or for scores
+    between 0 and 1 (`permutation_paired` takes both), and not for two models run on different items.
 
     Parameters
     ----------
@@ -51,9 +51,10 @@ def mcnemar(n10: float, n01: float, *, method: Literal["mid-p", "exact", "asympt
 
     Notes
     -----
-    Under the null hypothesis the smaller count k of n = n10 + n01 is Binomial(n, 1/2). Exact:
-    min(1, 2 P(X <= k)). Mid-p: P(X <= k) + P(X <= k - 1). Items with the same outcome for both say nothing about
-    which model is better, but they do about how much: for the difference see `paired_proportions`. O(1).
+    Under the null hypothesis the first count is X ~ Binomial(n, 1/2) with n = n10 + n01. With k the smaller
+    count, exact: min(1, 2 P(X <= k)); mid-p: P(X <= k) + P(X <= k - 1). Items with the same outcome for both
+    say nothing about which model is better, but they do about how much better: for the size of the
+    difference see `paired_proportions`. O(1).
 
     References
     ----------
@@ -66,9 +67,7 @@ def mcnemar(n10: float, n01: float, *, method: Literal["mid-p", "exact", "asympt
     >>> mcnemar(0, 0)
     1.0
     """
-    method = check_choice(  # type: ignore[assignment]
-        method, ("mid-p", "exact", "asymptotic"), argument="method", call="mcnemar"
-    )
+    check_choice(method, ("mid-p", "exact", "asymptotic"), argument="method", call="mcnemar")
     first = check_count(n10, argument="n10", call="mcnemar")
     second = check_count(n01, argument="n01", call="mcnemar")
     n, k = first + second, min(first, second)

@@ -103,8 +103,9 @@ def crv1(influence: ArrayLike, cluster: ArrayLike) -> ClusterError:
     """Return the cluster-robust standard error of an estimator with the given influence values.
 
     Use it whenever rows are not independent: several questions on one passage, several draws of one item,
-    items of one task. Not for fewer than about ten clusters: the standard error is then itself uncertain, and
-    the t quantile at df = G - 1 makes up for only part of it.
+    items of one task. With equal clusters the t interval at df = G - 1 is right for any G; with unequal ones
+    it covers too rarely (simulated: 5 clusters of 3 to 11 rows 93%, 20 such clusters 94%), and where one
+    cluster holds most of the rows it must not be used (5 clusters, one with 91% of the rows: 23%).
 
     Parameters
     ----------

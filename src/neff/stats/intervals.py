@@ -323,9 +323,7 @@ def paired_proportions(n10: float, n01: float, n: float, *, level: float = 0.95)
 
 
 def _tango_high(n10: int, n01: int, n: int, z: float) -> float:
-    low, high = (n10 - n01) / n, 1.0  # the estimate is inside; 1 is outside, or else the end of the range
-    if n10 == n:
-        return 1.0
+    low, high = (n10 - n01) / n, 1.0  # the estimate is inside; 1 is outside, or the estimate itself
     while low < (middle := low + (high - low) / 2) < high:
         gap = n10 - n01 - n * middle
         if gap * gap <= z * z * n * _tango_variance(n10, n01, n, middle):
@@ -341,7 +339,5 @@ def _tango_variance(n10: int, n01: int, n: int, difference: float) -> float:
     a = 2 * n
     b = (2 * n - n10 + n01) * difference - n10 - n01
     c = -n01 * difference * (1 - difference)
-    root = math.sqrt(max(b * b - 4 * a * c, 0.0))
-    p01 = (root - b) / (2 * a) if b <= 0 else -2 * c / (root + b)
-    p01 = min(max(p01, 0.0, -difference), (1 - difference) / 2)
+    p01 = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
     return 2 * p01 + difference * (1 - difference)

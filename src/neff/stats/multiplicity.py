@@ -82,7 +82,7 @@ def adjust(p_values: ArrayLike, *, method: Correction = "holm") -> FloatArray:
     >>> adjust([0.01, float("nan"), 0.04]).tolist()
     [0.02, nan, 0.04]
     """
-    method = check_choice(method, _CORRECTIONS, argument="method", call="adjust")  # type: ignore[assignment]
+    check_choice(method, _CORRECTIONS, argument="method", call="adjust")
     p = check_vector(p_values, argument="p_values", call="adjust", allow_nan=True, allow_inf=True)
     outside = (p < 0) | (p > 1)
     if outside.any():
@@ -97,6 +97,7 @@ def adjust(p_values: ArrayLike, *, method: Correction = "holm") -> FloatArray:
     return adjusted
 
 
+@registered("family", "monotone", "level_monotone", "deterministic")
 def simultaneous_z(k: int, *, level: float = 0.95) -> float:
     """Return the normal quantile that makes k two-sided intervals cover all at once (Bonferroni).
 

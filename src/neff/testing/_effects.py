@@ -37,8 +37,7 @@ def effects(
     correlation: float,
     icc: float,
 ) -> NDArray[np.float64]:
-    """Return item effects of shape (tasks, items, models) with the covariance that `simulate_scores`
-    promises.
+    """Return item effects of shape (tasks, items, models), with the promised covariance.
 
     There is one layer of effects per model and one that the models share; each has a part of the item and a
     part of its cluster. Gaussian parts are added. Others would lose their distribution when added, so one
@@ -75,9 +74,7 @@ def variances(
         n = np.where(used.any(axis=1), used.sum(axis=1), np.nan)
         in_cluster = np.add.reduceat(used.astype(np.float64), starts, axis=1)
         items = (1 - icc) * n + icc * (in_cluster**2).sum(axis=1)
-        return np.asarray(
-            np.mean((factor * item_variance * items + (noise * used).sum(axis=1)) / n**2, axis=0)
-        )
+        return np.asarray(np.mean((factor * item_variance * items + (noise * used).sum(axis=1)) / n**2, axis=0))
 
     single = of_mean(there, 1.0, noise)
     both = there[..., :, None] & there[..., None, :]

@@ -172,10 +172,7 @@ def simulate_scores(
         icc=icc,
         standard_error={name: math.sqrt(single[j]) for j, name in enumerate(names)},
         difference_standard_error={
-            (a, b): math.sqrt(paired[i, j])
-            for i, a in enumerate(names)
-            for j, b in enumerate(names)
-            if i != j
+            (a, b): math.sqrt(paired[i, j]) for i, a in enumerate(names) for j, b in enumerate(names) if i != j
         },
     )
     return to_records(values, asked, names, group if clusters is not None else None), truth
@@ -196,9 +193,7 @@ def _check(
     reach = math.sqrt(3) * item_sd  # half the range of a uniform variable
     if scores == "binary" and not all(reach <= mean <= 1 - reach for mean in means.values()):
         fix = "Take a smaller item_sd or means nearer to 0.5."
-        raise ArgumentError(
-            "means", f"in [{reach:.4f}, {1 - reach:.4f}] for binary scores", means, fix, call=call
-        )
+        raise ArgumentError("means", f"in [{reach:.4f}, {1 - reach:.4f}] for binary scores", means, fix, call=call)
 
 
 def _groups(clusters: int | Sequence[int], n_items: int) -> NDArray[np.int64]:
@@ -208,7 +203,5 @@ def _groups(clusters: int | Sequence[int], n_items: int) -> NDArray[np.int64]:
             raise ArgumentError("clusters", "between 1 and n_items", clusters, call="simulate_scores")
         return np.arange(n_items) * clusters // n_items
     if sum(clusters) != n_items or min(clusters) < 1:
-        raise ArgumentError(
-            "clusters", f"positive sizes that sum to {n_items}", clusters, call="simulate_scores"
-        )
+        raise ArgumentError("clusters", f"positive sizes that sum to {n_items}", clusters, call="simulate_scores")
     return np.repeat(np.arange(len(clusters)), clusters)

@@ -1,0 +1,96 @@
+"""Make the small files that README and docs evaluate: `python docs/data/make_data.py`.
+
+The answers are simulated, so that no page depends on a model or a network. Only `random.random` is used: its
+sequence for a seed does not change between versions of Python.
+"""
+# ruff: noqa: INP001, S311
+
+from __future__ import annotations
+
+import csv
+import random
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+N_RESULTS, N_PASSAGES, N_NOTES, N_QUIZ = 120, 40, 60, 40
+MODELS = {"base": 0.56, "distilled": 0.66, "tuned": 0.74}
+READERS = {"reader-a": 0.55, "reader-b": 0.63}
+TASKS = ("factual", "inference")
+STUDENTS = {"student-1": 0.85, "student-2": 0.65}
+
+
+def main(folder: Path = FOLDER) -> None:
+    """Write every file."""
+    for name, rows in tables().items():
+        with (folder / name).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def tables() -> dict[str, list[tuple]]:
+    """Return the rows of every file, the header first."""
+    return {
+        "results.csv": results(random.Random(1)),
+        "reading.csv": reading(random.Random(2)),
+        "before.csv": notes(random.Random(3), 0.62, first=0),
+        "after.csv": notes(random.Random(3), 0.67, first=3),
+        "quiz.csv": quiz(random.Random(4)),
+    }
+
+
+def results(rng: random.Random) -> list[tuple]:
+    """Three models, one right-or-wrong answer each to 120 questions; two answers were never scored."""
+    rows: list[tuple] = [("item", "model", "score")]
+    for i in range(1, N_RESULTS + 1):
+        ease = 0.9 * (rng.random() - 0.5)
+        rows += [(f"q{i:03d}", model, int(rng.random() < share(mean + ease))) for model, mean in MODELS.items()]
+    rows[100] = (*rows[100][:2], "")
+    rows[200] = (*rows[200][:2], "")
+    return rows
+
+
+def reading(rng: random.Random) -> list[tuple]:
+    """Two models, two tasks, three questions on each of 20 passages per task, two answers per question."""
+    rows: list[tuple] = [("item", "task", "passage", "model", "draw", "score")]
+    for passage in range(1, N_PASSAGES + 1):
+        task = TASKS[passage % 2]
+        passage_ease = 0.9 * (rng.random() - 0.5)
+        for question in "abc":
+            ease = passage_ease + 0.3 * (rng.random() - 0.5) - 0.1 * (task == "inference")
+            for model, mean in READERS.items():
+                for draw in (0, 1):
+                    right = int(rng.random() < share(mean + ease))
+                    rows.append((f"p{passage:02d}{question}", task, f"p{passage:02d}", model, draw, right))
+    return rows
+
+
+def notes(rng: random.Random, mean: float, *, first: int) -> list[tuple]:
+    """One run of an assistant over 60 notes with a judge's score in [0, 1]; the second run starts three notes later."""
+    rows: list[tuple] = [("item", "model", "score")]
+    for i in range(N_NOTES + 3):
+        ease = 0.6 * (rng.random() - 0.5)
+        noise = 0.2 * (rng.random() - 0.5) if first == 0 else 0.2 * (1 - rng.random() - 0.5)
+        if first <= i < first + N_NOTES:
+            rows.append((f"note-{i + 1:02d}", "assistant", f"{share(mean + ease + noise):.2f}"))
+    return rows
+
+
+def quiz(rng: random.Random) -> list[tuple]:
+    """One row per question: the right letter, and the letter that each of two models gave."""
+    rows: list[tuple] = [("question", "gold", *STUDENTS)]
+    for i in range(1, N_QUIZ + 1):
+        gold = "ABCD"[int(4 * rng.random())]
+        letters = []
+        for mean in STUDENTS.values():
+            wrong = [letter for letter in "ABCD" if letter != gold][int(3 * rng.random())]
+            letters.append(gold if rng.random() < mean else wrong)
+        rows.append((i, gold, *letters))
+    return rows
+
+
+def share(value: float) -> float:
+    """Return the value, cut to [0.02, 0.98]."""
+    return min(0.98, max(0.02, value))
+
+
+if __name__ == "__main__":
+    main()

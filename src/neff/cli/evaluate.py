@@ -1,0 +1,61 @@
+"""`neff evaluate`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from neff.cli.options import (
+    NO_COLUMNS,
+    NO_GATES,
+    NO_OUTPUT,
+    NO_STATISTICS,
+    STATISTICS,
+    Columns,
+    Flag,
+    Gates,
+    Input,
+    Output,
+    Statistics,
+)
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    *records: Input,
+    columns: Columns = NO_COLUMNS,
+    statistics: Statistics = NO_STATISTICS,
+    no_compare: Annotated[Flag, Parameter(group=STATISTICS)] = False,
+    output: Output = NO_OUTPUT,
+    gates: Gates = NO_GATES,
+) -> int:
+    """Which model is better, by how much, and how sure?
+
+    For example:
+      neff evaluate runs/
+      neff evaluate scores.csv --item id --model name --score ok --cluster topic
+      neff evaluate wide.csv --item id --model 'gpt-*' --target gold -o out.html
+      neff evaluate runs/ --fail-if 'lower(score[mine]) < 0.8' -o junit.xml
+
+    Scores every model with an honest interval, and compares every pair on the items that both have.
+
+    Parameters
+    ----------
+    records
+        Files or folders: CSV, JSONL, Parquet, logs of Inspect, lm-eval and others; - is stdin.
+    no_compare
+        Scores only.
+    """
+    from neff.cli.delivery import prepare
+    from neff.cli.progress import progress
+    from neff.cli.records import evaluate_options, existing, read_records
+    from neff.evaluate import evaluate as run
+
+    paths = existing(records, "evaluate")
+    delivery = prepare(output, gates, inputs=paths)
+    table = read_records(paths, columns, quiet=output.quiet)
+    with progress("comparing", quiet=output.quiet):
+        result = run(table, pairs=not no_compare, **evaluate_options(statistics))
+    return delivery.hand_over(result)

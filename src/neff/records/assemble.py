@@ -1,0 +1,120 @@
+"""Columns with their roles to `Records`: the one way by which every generic reader ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neff.errors import RecordsError
+from neff.records.factor import Factor
+from neff.records.rows import Rows
+from neff.records.table import Records, Source
+from neff.records.values import Column, coded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from neff.records.layout import Layout
+
+__all__ = ["assemble"]
+
+
+def assemble(
+    layout: Layout,
+    columns: Mapping[str, Column],
+    *,
+    path: str,
+    format: str,  # noqa: A002  (the word of `Source`)
+    model: str,
+    line_of: Callable[[int], int] = lambda row: row + 1,
+    backend: str | None = None,
+    notes: tuple[str, ...] = (),
+) -> Records:
+    """Build records from the columns of one file or frame.
+
+    Parameters
+    ----------
+    layout
+        Role of each column.
+    columns
+        The columns that `layout.uses()` asks for, of one length.
+    path, format
+        Name and format of the source.
+    model
+        Name of the model where no column names it.
+    line_of
+        Turns a 0-based row into the line number that a person finds it on.
+    backend, notes
+        Passed on to `Records.backend` and `Source.notes`.
+
+    Raises
+    ------
+    RecordsError
+        If a cell cannot be used, or the table makes no sense (see `Records.build`).
+    """
+    rows = Rows(layout, columns, path, line_of, [*layout.notes, *notes])
+    if not rows.n:
+        raise RecordsError("the table has no rows.", "Give a file with at least one draw.", path=path)
+    scores = rows.scores()
+    names, m = list(scores), len(scores)
+    if layout.models:
+        who = coded(np.repeat(np.arange(m, dtype=np.int32), rows.n), names)
+    elif layout.model is not None:
+        who = rows.key(layout.model)
+    else:
+        who = Factor.constant(model, rows.n)
+        rows.notes.append(f"no model column: all rows are of one model, {model!r}; name it with --model")
+    label, weight = rows.optional_numbers("label"), rows.optional_numbers("weight")
+    try:
+        table = Records.build(
+            item=rows.repeated(rows.key(layout.item), m),
+            model=who,
+            score=np.concatenate(list(scores.values())) if m > 1 else scores[names[0]],
+            task=None if layout.task is None else rows.repeated(rows.key(layout.task), m),
+            metric=_metric_name(layout) if layout.metric is None else rows.repeated(rows.key(layout.metric), m),
+            draw=None if layout.draw is None else rows.repeated(rows.draws(layout.draw), m),
+            label=None if label is None else rows.repeated(label, m),
+            weight=None if weight is None else rows.repeated(weight, m),
+            extra={name: rows.repeated(column, m) for name, column in rows.extra().items()},
+            backend=backend,
+        )
+        table = _with_clusters(table, rows, m)
+    except RecordsError as error:
+        line = None if error.line is None else line_of((error.line - 1) % rows.n)
+        raise RecordsError(error.problem, error.fix, path=path, line=line) from error
+    return replace(table, sources=(Source(path, format, len(table), tuple(rows.notes)),))
+
+
+def _metric_name(layout: Layout) -> str:
+    if layout.target is not None:
+        return "accuracy"
+    return layout.score or "score"
+
+
+def _with_clusters(table: Records, rows: Rows, m: int) -> Records:
+    """Add the groupings; a column that was only found by its name, and cannot be one, stays an extra column."""
+    names = rows.layout.clusters
+    groups = tuple(rows.repeated(rows.key(name), m) for name in names)
+    grouped = replace(table, clusters=groups)
+    try:
+        for name, group in zip(names, groups, strict=True):
+            _refuse_empty(name, group)
+        grouped.refuse_split_items()
+    except RecordsError as error:
+        if "cluster" not in rows.layout.guessed:
+            raise
+        rows.notes.append(f"column {names[0]!r} was not used as the cluster: {error.problem}")
+        return replace(table, extra={**table.extra, names[0]: groups[0]})
+    return grouped
+
+
+def _refuse_empty(name: str, group: Factor) -> None:
+    empty = np.flatnonzero(group.codes < 0)
+    if len(empty):
+        raise RecordsError(
+            f"cluster column {name!r} is empty in {len(empty):,} rows.",
+            "Fill it; an item that belongs to no group is a group of its own, with its own name.",
+            line=int(empty[0]) + 1,
+        )

@@ -1,0 +1,110 @@
+"""Saved results: strict JSON out and in, and the schema that it keeps to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neff.errors import ArgumentTypeError, RecordsError
+from neff.evaluate.result import SCHEMA, Evaluation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["load", "render_json", "schema"]
+
+_READERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {SCHEMA: Evaluation.from_dict}
+"""How each kind of saved result is rebuilt; a new room adds its own."""
+
+
+def render_json(result: Any) -> str:
+    """Return a result as strict JSON: no NaN, keys in a fixed order.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If the result has no `to_dict`.
+    """
+    to_dict = getattr(result, "to_dict", None)
+    if to_dict is None:
+        raise ArgumentTypeError(
+            "result", "a result of neff", result, "Give what neff.evaluate or neff.compare returned.", call="render"
+        )
+    data = to_dict()
+    text = _lines(data, ascii_only=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair from a broken log: only an escape can carry it
+        text = _lines(data, ascii_only=True)
+    return text + "\n"
+
+
+def _lines(data: dict[str, Any], *, ascii_only: bool) -> str:
+    """Return JSON with one line per field, and one per score or pair: short, and good to compare."""
+
+    def dump(value: Any) -> str:
+        return json.dumps(value, allow_nan=False, ensure_ascii=ascii_only)
+
+    def field(value: Any) -> str:
+        rows = isinstance(value, list) and value and all(isinstance(row, dict) for row in value)
+        return "[\n  " + ",\n  ".join(map(dump, value)) + "\n ]" if rows else dump(value)
+
+    return "{\n " + ",\n ".join(f"{dump(name)}: {field(value)}" for name, value in data.items()) + "\n}"
+
+
+def load(path: str | Path) -> Evaluation:
+    """Read a saved result, to show it again in another form.
+
+    Parameters
+    ----------
+    path
+        A file written by `neff.report.write(result, "result.json")` or `neff evaluate --json`.
+
+    Returns
+    -------
+    Evaluation
+        Equal to the one that was written.
+
+    Raises
+    ------
+    RecordsError
+        If the file cannot be read, is no JSON, or no result of neff.
+    """
+    try:
+        data = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise RecordsError(
+            f"cannot be read: {error.strerror or error}.", "Give a file written by `neff evaluate -o`.", path=path
+        ) from error
+    except json.JSONDecodeError as error:
+        raise RecordsError(
+            f"is not JSON: {error.msg}.", "Give a file written by `neff evaluate -o`.", path=path, line=error.lineno
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise RecordsError("is not JSON in UTF-8.", "Give a file written by `neff evaluate -o`.", path=path) from error
+    if not isinstance(data, dict) or data.get("schema") not in _READERS:
+        kind = data.get("schema") if isinstance(data, dict) else type(data).__name__
+        raise RecordsError(
+            f"is not a saved result of neff (schema {kind!r}, expected {' or '.join(map(repr, _READERS))}).",
+            "Give a file written by `neff evaluate -o result.json`.",
+            path=path,
+        )
+    try:
+        return _READERS[data["schema"]](data)  # type: ignore[no-any-return]
+    except RecordsError as error:
+        raise RecordsError(error.problem, error.fix, path=path) from error
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12) of a saved evaluation.
+
+    Examples
+    --------
+    >>> schema()["properties"]["schema"]
+    {'const': 'neff.evaluation/1'}
+    """
+    from importlib.resources import files
+
+    text = files("neff.report").joinpath("schema.json").read_text(encoding="utf-8")
+    return json.loads(text)  # type: ignore[no-any-return]

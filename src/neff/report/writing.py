@@ -1,0 +1,99 @@
+"""Writing whole or not at all: a temporary file in the same folder, flushed to disk, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neff.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["replacing", "write_bytes"]
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block succeeds, remove it when not.
+
+    A symbolic link is followed: its target is replaced, the link stays. The permissions of a file that is
+    replaced are kept.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; what was there before is untouched.
+    """
+    target = Path(os.path.realpath(path))
+    _check(target, path)
+    temporary = target.with_name(f".{target.name[:64]}.{secrets.token_hex(6)}.tmp")
+    try:
+        yield temporary
+        _finish(temporary, target)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"cannot write {path}: {error.strerror or error}. {_fix(error, target)}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write a file whole, or raise and leave what was there.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    with replacing(path) as temporary, temporary.open("xb") as stream:
+        stream.write(data)  # the inner block ends first: the file is closed when it is flushed and renamed
+
+
+def _check(target: Path, path: str | Path) -> None:
+    if target.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder. Give a file in it, such as {target / 'report.html'}.")
+    if target.exists() and not target.is_file():
+        raise OutputError(f"cannot write {path}: it is not a plain file. Print to it with a redirection: > {path}")
+    if not target.parent.exists():
+        raise OutputError(
+            f"cannot write {path}: there is no folder {target.parent}. Make it first: mkdir -p {target.parent}"
+        )
+    if not target.parent.is_dir():
+        raise OutputError(f"cannot write {path}: {target.parent} is a file, not a folder. Give another name.")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise OutputError(f"cannot write {path}: the file is read-only. Give another name, or: chmod u+w {path}")
+
+
+def _finish(temporary: Path, target: Path) -> None:
+    """Flush to disk, keep the old permissions, rename, and flush the folder."""
+    with temporary.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    with contextlib.suppress(FileNotFoundError):
+        temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+    temporary.replace(target)
+    if os.name == "posix":
+        with contextlib.suppress(OSError):  # some file systems cannot flush a folder; the rename has happened
+            folder = os.open(target.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+
+def _fix(error: OSError, target: Path) -> str:
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "Free some space, or write to another disk."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"You may not write in {target.parent}; give another folder."
+    if error.errno == errno.ENAMETOOLONG:
+        return "Give a shorter name."
+    return "Nothing was written; what was there before is still there."

@@ -1,0 +1,48 @@
+"""What the result types share: how a number is written, in JSON and for people."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["from_json", "json_number", "known_fields", "pair_from_json", "percent", "plain", "signed"]
+
+
+def json_number(value: float) -> float | None:
+    """Return the number, or None where it is not finite: strict JSON has no NaN."""
+    return float(value) if math.isfinite(value) else None
+
+
+def from_json(value: float | None) -> float:
+    """Return the number, NaN for None."""
+    return math.nan if value is None else float(value)
+
+
+def pair_from_json(pair: Sequence[float | None]) -> tuple[float, float]:
+    """Return an interval, NaN for None."""
+    return from_json(pair[0]), from_json(pair[1])
+
+
+def known_fields(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of `data` that are fields of the class; a newer file may hold more."""
+    names = {f.name for f in fields(cls)}
+    return {name: value for name, value in data.items() if name in names}
+
+
+def plain(value: float) -> str:
+    """Return four digits, or a dash."""
+    return "–" if math.isnan(value) else f"{value:.4f}"
+
+
+def signed(value: float) -> str:
+    """Return four digits with a sign, or a dash."""
+    return "–" if math.isnan(value) else f"{value:+.4f}"
+
+
+def percent(level: float) -> str:
+    """Return a level as a percentage."""
+    return f"{100 * level:g}%"

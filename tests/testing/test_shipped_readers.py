@@ -1,0 +1,97 @@
+"""Every reader of neff keeps the contract that it asks of others, on a file of each format it reads."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from neff.errors import RecordsError
+from neff.records.detect import detect, readers
+from neff.testing import check_reader
+
+ROOT = Path(__file__).resolve().parents[2]
+FIXTURES = ROOT / "tests" / "fixtures"
+LOGS = sorted(
+    path.relative_to(FIXTURES)
+    for path in FIXTURES.rglob("*")
+    if path.suffix in (".eval", ".json", ".jsonl") and not path.name.startswith("results_")
+)
+N = 101
+
+
+@pytest.fixture(scope="module")
+def rows():
+    with (ROOT / "src/neff/example/data/fresh.csv").open(encoding="utf-8", newline="") as file:
+        return [row | {"score": float(row["score"])} for row in csv.DictReader(file)][:N]
+
+
+def write_csv(rows, path, delimiter=","):
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_jsonl(rows, path):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def write_gzip(rows, path):
+    plain = path.with_name("plain")
+    write_jsonl(rows, plain)
+    path.write_bytes(gzip.compress(plain.read_bytes()))
+
+
+def write_parquet(rows, path):
+    pytest.importorskip("pyarrow.parquet").write_table(pytest.importorskip("pyarrow").Table.from_pylist(rows), path)
+
+
+def write_arrow(rows, path):
+    arrow = pytest.importorskip("pyarrow")
+    table = arrow.Table.from_pylist(rows)
+    with arrow.OSFile(str(path), "wb") as sink, arrow.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=17)
+
+
+WRITERS = {
+    "a.csv": ("csv", write_csv),
+    "a.tsv": ("csv", lambda rows, path: write_csv(rows, path, "\t")),
+    "a.jsonl": ("jsonl", write_jsonl),
+    "a.jsonl.gz": ("jsonl", write_gzip),
+    "a.parquet": ("parquet", write_parquet),
+    "a.arrow": ("arrow", write_arrow),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_tables(name, rows, tmp_path):
+    expected, write = WRITERS[name]
+    path = tmp_path / name
+    write(rows, path)
+    reader = detect(path)
+    assert reader.name == expected
+    report = check_reader(reader, path, expected=N)
+    assert report.passed, report
+
+
+@pytest.mark.parametrize("path", LOGS, ids=str)
+def test_logs(path):
+    reader = detect(FIXTURES / path)
+    report = check_reader(reader, FIXTURES / path)
+    assert report.passed, report
+    assert report.n_rows > 0
+
+
+def test_every_reader_was_checked():
+    checked = {name for name, _ in WRITERS.values()} | {detect(FIXTURES / path).name for path in LOGS}
+    assert checked == {reader.name for reader in readers()}
+
+
+def test_a_log_of_averages_only_is_refused_with_the_fix():
+    path = next(FIXTURES.rglob("results_*.json"))
+    with pytest.raises(RecordsError, match="--log_samples"):
+        check_reader(detect(path), path)
