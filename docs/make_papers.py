@@ -55,9 +55,11 @@ def citations(source: Path = SOURCE) -> dict[str, list[Name]]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         module = ".".join(path.relative_to(source.parent).with_suffix("").parts).removesuffix(".__init__")
         for node in tree.body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                for arxiv, registered in _of_node(node):
-                    found.setdefault(arxiv, set()).add(Name(public_name(module, node.name), registered))
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+                continue
+            public = public_name(module, node.name, source)
+            for arxiv, registered in _of_node(node) if public else ():
+                found.setdefault(arxiv, set()).add(Name(public, registered))
     return {arxiv: sorted(names) for arxiv, names in found.items()}
 
 
@@ -73,8 +75,8 @@ def _of_node(node: ast.FunctionDef | ast.ClassDef) -> set[tuple[str, bool]]:
     return {(arxiv, True) for arxiv in registered} | {(arxiv, False) for arxiv in cited}
 
 
-def public_name(module: str, name: str) -> str:
-    """Return the shortest public name: the first package on the way that exports it.
+def public_name(module: str, name: str, source: Path = SOURCE) -> str | None:
+    """Return the shortest public name, that of the first package on the way that exports it; None where none does.
 
     Examples
     --------
@@ -83,10 +85,10 @@ def public_name(module: str, name: str) -> str:
     """
     parts = module.split(".")
     for depth in range(1, len(parts)):
-        package = SOURCE.parent.joinpath(*parts[:depth], "__init__.py")
+        package = source.parent.joinpath(*parts[:depth], "__init__.py")
         if f'"{name}"' in package.read_text(encoding="utf-8"):
             return ".".join([*parts[:depth], name])
-    return f"{module}.{name}"
+    return None
 
 
 def page() -> str:

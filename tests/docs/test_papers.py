@@ -38,20 +38,21 @@ def test_every_paper_has_one_row():
 def test_where_a_paper_is_comes_from_the_code(tmp_path):
     source = tmp_path / "neff"
     source.mkdir()
-    (source / "__init__.py").write_text("")
+    (source / "__init__.py").write_text('__all__ = ["hill", "mean"]')
     (source / "room.py").write_text(
         '@method("weights", "symmetric", arxiv="2512.11150")\n'
         'def hill():\n    """Return."""\n\n'
         'def mean():\n    """Return.\n\n    Miller, arXiv:2411.00640.\n    """\n\n'
-        'def _hidden():\n    """arXiv:1111.11111."""\n'
+        'def hidden():\n    """arXiv:1111.11111."""\n'
     )
     found = make_papers.citations(source)
-    assert found == {"2512.11150": [("neff.room.hill", True)], "2411.00640": [("neff.room.mean", False)]}
+    assert found == {"2512.11150": [("neff.hill", True)], "2411.00640": [("neff.mean", False)]}
 
 
 def test_a_name_is_given_as_short_as_it_can_be_imported():
     assert make_papers.public_name("neff.stats.weights", "ess") == "neff.ess"
     assert make_papers.public_name("neff.stats.tail", "hill") == "neff.stats.hill"
+    assert make_papers.public_name("neff.stats.tail", "unheard_of") is None
 
 
 def test_a_paper_is_not_done_without_a_function(monkeypatch):

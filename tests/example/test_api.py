@@ -91,17 +91,23 @@ def test_demonstration_uses_all_that_there_is(demonstration):
     assert demonstration.truth == example.truth()
 
 
-def test_labels_hold_the_truth_and_the_judge_does_not(demonstration):
-    inside = {row[0]: (row[5], row[8]) for row in demonstration.table().rows}
-    assert {labels for labels, _ in inside.values()} == {"yes"}
+def test_labels_and_calibration_hold_the_truth_and_the_judge_does_not(demonstration):
+    inside = {row[0]: (row[4], row[7], row[10]) for row in demonstration.table().rows}
+    assert {labels for labels, _, _ in inside.values()} == {""}
+    assert {calibrated for _, _, calibrated in inside.values()} == {""}
     assert demonstration.misled == ("logistic", "bayes", "lowres", "forest")
-    assert {model for model, (_, judge) in inside.items() if judge == "NO"} == set(demonstration.misled)
+    assert {model for model, (_, judge, _) in inside.items() if judge == "MISSES"} == set(demonstration.misled)
+
+
+def test_calibration_makes_the_intervals_of_the_labels_narrower(demonstration):
+    assert 0.05 < demonstration.narrower < 0.5
+    assert {e.n for e in demonstration.calibrated.estimates} == {1000}
 
 
 def test_the_best_by_truth_is_among_the_tied(demonstration):
     truth = example.truth()
     assert max(truth, key=truth.get) in demonstration.tied
-    assert set(demonstration.tied) == {"neighbours", "logistic", "bayes", "network"}
+    assert set(demonstration.tied) == {"neighbours", "logistic", "bayes"}
 
 
 def test_the_pair_is_one_that_the_judge_turns_round(demonstration):
@@ -113,7 +119,7 @@ def test_the_pair_is_one_that_the_judge_turns_round(demonstration):
 
 
 def test_without_a_turned_pair_it_is_the_best_and_the_worst(demonstration):
-    agreeing = replace(demonstration, judge=demonstration.labels)
+    agreeing = replace(demonstration, judge=demonstration.calibrated)
     assert (agreeing.pair.a, agreeing.pair.b) == ("neighbours", "lowres")
     assert agreeing.misled == ()
     assert "misses the truth" not in str(agreeing)
@@ -123,7 +129,7 @@ def test_text(demonstration):
     lines = str(demonstration).splitlines()
     assert max(map(len, lines)) <= 110
     assert lines[0].startswith("Six classifiers read 500 handwritten digits")
-    assert "Not told from the best (neighbours): logistic, bayes, network." in lines
+    assert "Not told from the best (neighbours): logistic, bayes." in lines
     assert demonstration.about.count(". ") == 1  # two sentences
 
 

@@ -56,8 +56,8 @@ CELLS: dict[str, tuple[str, str, str]] = {
     "split-item": ("cluster", "z", "lies in two clusters"),
     "negative-weight": ("weight", "-1", "weight must be a non-negative number"),
     "no-weight": ("weight", "", "weight must be a non-negative number"),
-    "word-weight": ("weight", "heavy", "column 'weight' holds 'heavy'"),
-    "word-label": ("label", "good", "column 'label' holds 'good'"),
+    "word-weight": ("weight", "heavy", "or name another column: --weight"),
+    "word-label": ("label", "good", "or name another column: --label"),
     "infinite-label": ("label", "inf", "column 'label' holds"),
     "twice": ("model", "a", "has draw 0 twice"),
 }

@@ -251,6 +251,16 @@ def test_guessed_roles_that_cannot_be_meant_become_plain_columns() -> None:
         as_records(data, cluster="group")
 
 
+def test_a_synonym_in_a_role_that_changes_results_is_said() -> None:
+    data = {"id": [1, 1], "score": [1, 0], "seed": [7, 9], "dataset": ["x", "x"], "label": [1, 0]}
+    notes = as_records(data).sources[0].notes
+    assert [note.split(";")[0] for note in notes[1:]] == [
+        "column 'seed' was taken as the draw",
+        "column 'dataset' was taken as the task",
+    ]
+    assert as_records(data, draw="seed").sources[0].notes[-1].startswith("no model column")
+
+
 def test_draws_that_are_not_numbers_are_numbered() -> None:
     data = {"item": ["q"] * 3, "model": ["m"] * 3, "score": [1, 0, 1], "draw": ["x", "z", "y"]}
     assert sorted(as_records(data).draw.tolist()) == [0, 1, 2]

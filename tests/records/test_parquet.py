@@ -20,6 +20,7 @@ from neff.errors import MissingExtraError, RecordsError
 from neff.records import Factor, Records
 from neff.records.columns import ColumnMap
 from neff.records.frames import from_frame
+from neff.records.parquet import _open
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,6 +192,17 @@ def test_reading_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Monke
     assert os.listdir(tmp_path) == ["t.parquet"]  # noqa: PTH208  (a plain listing)
 
 
+def test_the_engine_is_silent_and_stays_offline(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "t.parquet", pa.table(TABLE))
+    with _open(path) as table:
+        for setting, expected in {
+            "enable_progress_bar": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }.items():
+            assert table._query(f"SELECT current_setting('{setting}')").fetchone()[0] is expected, setting
+
+
 def test_the_extra_is_named_where_the_engine_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_parquet(tmp_path / "t.parquet", pa.table(TABLE))
     (tmp_path / "ok.csv").write_text("item,model,score\nq,m,1\n")
@@ -253,5 +265,17 @@ def test_real_predictions(neff_data: Path) -> None:
 
 def test_two_columns_of_one_name(tmp_path: Path) -> None:
     table = pa.Table.from_arrays([pa.array(["q"]), pa.array([1.0]), pa.array([0.0])], names=["item", "score", "score"])
-    with pytest.raises(RecordsError, match="a column name occurs twice"):
-        read(write_arrow(tmp_path / "t", table))
+    for kind in ("arrow", "parquet"):
+        with pytest.raises(RecordsError, match="a column name occurs twice"):
+            read(WRITERS[kind](tmp_path / kind, table))
+
+
+def test_columns_that_differ_in_case_only(tmp_path: Path) -> None:
+    deep = pa.array([{"score": 3, "x": [{"y": 1}]}])
+    table = pa.table({"deep": deep, "ITEM": ["no"], "item": ["q"], "Score": [0.25], "score": [1.0]})
+    path = write_parquet(tmp_path / "t", table)
+    records = read(path)
+    assert (records.item.levels, records.score.tolist()) == (("q",), [1.0])
+    assert records.extra["Score"].tolist() == [0.25]
+    assert records.extra["ITEM"].names() == ["no"]
+    assert read(path, score="Score").score.tolist() == [0.25]

@@ -291,3 +291,18 @@ def test_every_reader_keeps_the_contract(tmp_path: Path) -> None:
 def test_public_names_are_lazy_and_the_same() -> None:
     assert neff.read is read
     assert neff.Records is Records
+
+
+def test_names_of_files_that_are_not_utf8(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.csv"))
+    path.write_text("id,correct\n1,1\n")
+    records = read(tmp_path)
+    records.sources[0].path.encode()
+    assert records.model.levels == ("caf\ufffd",)
+    path.write_text("id,correct\n1,x\n")
+    with pytest.raises(RecordsError, match="line 2") as caught:
+        read(path)
+    str(caught.value).encode()
+    path.write_bytes(b"PAR1")
+    with pytest.raises(RecordsError, match="Rename the file"):
+        read(path)

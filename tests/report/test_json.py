@@ -28,19 +28,7 @@ def validator():
     return kind(schema())
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "five models",
-        "one model",
-        "two models",
-        "no comparisons",
-        "undefined",
-        "hostile",
-        "tasks and metrics",
-        "nothing",
-    ],
-)
+@pytest.mark.parametrize("name", KINDS)
 def test_output_is_strict_keeps_to_the_schema_and_comes_back(samples, name, validator, tmp_path):
     result = samples[name]
     path = write(result, tmp_path / "result.json")

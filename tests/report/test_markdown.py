@@ -48,19 +48,7 @@ def test_it_opens_with_the_finding(make):
     assert lines[2] == "5 models · `accuracy`"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "five models",
-        "one model",
-        "two models",
-        "no comparisons",
-        "undefined",
-        "hostile",
-        "tasks and metrics",
-        "nothing",
-    ],
-)
+@pytest.mark.parametrize("name", KINDS)
 def test_every_table_is_rectangular_and_every_fold_is_closed(samples, name):
     text = render(samples[name], "markdown")
     for rows in tables(text):
@@ -107,7 +95,7 @@ def test_text_outside_of_code_has_no_meaning_of_its_own():
 
 def test_a_hostile_result_links_and_notifies_nothing(make_hostile):
     text = render(make_hostile(), "markdown")
-    outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", text)
+    outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", text).replace("&#8203;", "\u200b")
     assert not re.search(r"<(?!/?(details|summary|sub)>)", outside)
     assert not re.search(r"@\w|#\d|://", outside)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -12,11 +12,13 @@ from neff.cli.options import (
     COLUMNS,
     NO_COLUMNS,
     NO_GATES,
+    NO_JUDGE,
     NO_OUTPUT,
     NO_STATISTICS,
     Columns,
     Gates,
     Input,
+    Judge,
     Number,
     Output,
     Statistics,
@@ -40,6 +42,7 @@ def compare(
     b: Annotated[str | None, Parameter(group=COLUMNS)] = None,
     columns: Columns = NO_COLUMNS,
     statistics: Statistics = NO_STATISTICS,
+    judge: Judge = NO_JUDGE,
     power: Number = 0.8,
     output: Output = NO_OUTPUT,
     gates: Gates = NO_GATES,
@@ -66,7 +69,7 @@ def compare(
         Chance with which the detectable difference would be seen.
     """
     from neff.cli.delivery import prepare
-    from neff.cli.records import existing, read_records
+    from neff.cli.records import evaluate_options, existing, judge_columns, read_records
     from neff.errors import ArgumentError
 
     paths = existing(records, "compare")
@@ -81,20 +84,20 @@ def compare(
     if a is not None and b is not None:
         if columns.wide and not columns.model:
             columns = replace(columns, model=(a, b))
-        table = read_records(paths, columns, quiet=output.quiet)
-        result = _of_models(table, a, b, statistics)
+        table = read_records(paths, columns, also=judge_columns(judge), quiet=output.quiet)
+        result = _of_models(table, a, b, evaluate_options(statistics, judge))
     elif len(paths) == 2:
-        sides = [read_records([path], columns, quiet=output.quiet) for path in paths]
-        result = _of_runs(sides, paths, statistics)
+        also = judge_columns(judge)
+        sides = [read_records([path], columns, also=also, quiet=output.quiet) for path in paths]
+        result = _of_runs(sides, paths, evaluate_options(statistics, judge))
     else:
         raise ArgumentError("records", "two runs", f"{len(paths)} without --a and --b", _FORMS)
     return delivery.hand_over(_with_detectable(result, power))
 
 
-def _of_models(table: Records, a: str, b: str, statistics: Statistics) -> Evaluation:
+def _of_models(table: Records, a: str, b: str, options: dict[str, Any]) -> Evaluation:
     from difflib import get_close_matches
 
-    from neff.cli.records import evaluate_options
     from neff.errors import ArgumentError
     from neff.evaluate import compare as run
 
@@ -106,11 +109,10 @@ def _of_models(table: Records, a: str, b: str, statistics: Statistics) -> Evalua
             raise ArgumentError(name, "a model of the records", model, fix)
     if a == b:
         raise ArgumentError("b", "another model than --a", b, "A model does not differ from itself.")
-    return run(a, b, records=table, **evaluate_options(statistics))
+    return run(a, b, records=table, **options)
 
 
-def _of_runs(sides: Sequence[Records], paths: Sequence[Path], statistics: Statistics) -> Evaluation:
-    from neff.cli.records import evaluate_options
+def _of_runs(sides: Sequence[Records], paths: Sequence[Path], options: dict[str, Any]) -> Evaluation:
     from neff.errors import ArgumentError
     from neff.evaluate import compare as run
 
@@ -123,7 +125,7 @@ def _of_runs(sides: Sequence[Records], paths: Sequence[Path], statistics: Statis
                 f"{path} with {len(models)}: {', '.join(models[:10])}",
                 "Name the two to compare: --a MODEL --b MODEL.",
             )
-    return run(sides[0], sides[1], **evaluate_options(statistics))
+    return run(sides[0], sides[1], **options)
 
 
 def _with_detectable(result: Evaluation, power: float) -> Evaluation:

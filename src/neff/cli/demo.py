@@ -31,9 +31,9 @@ def demo(*, level: Number = 0.95, output: Output = NO_OUTPUT) -> int:
     with progress("computing", quiet=output.quiet):
         shown = demonstrate(level=level)
     if delivery.format != "table":
-        delivery.put_out(shown.labels, [f"note: {note}" for note in shown.labels.notes])
+        delivery.put_out(shown.calibrated, [f"note: {note}" for note in shown.calibrated.notes])
         return 0
-    delivery.write_files(shown.labels)
+    delivery.write_files(shown.calibrated)
     show(_wrapped(str(shown)))
     return 0
 

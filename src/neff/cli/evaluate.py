@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from neff.cli.options import (
     NO_COLUMNS,
     NO_GATES,
+    NO_JUDGE,
     NO_OUTPUT,
     NO_STATISTICS,
     STATISTICS,
@@ -16,6 +17,7 @@ from neff.cli.options import (
     Flag,
     Gates,
     Input,
+    Judge,
     Output,
     Statistics,
 )
@@ -27,6 +29,7 @@ def evaluate(
     *records: Input,
     columns: Columns = NO_COLUMNS,
     statistics: Statistics = NO_STATISTICS,
+    judge: Judge = NO_JUDGE,
     no_compare: Annotated[Flag, Parameter(group=STATISTICS)] = False,
     output: Output = NO_OUTPUT,
     gates: Gates = NO_GATES,
@@ -50,12 +53,12 @@ def evaluate(
     """
     from neff.cli.delivery import prepare
     from neff.cli.progress import progress
-    from neff.cli.records import evaluate_options, existing, read_records
+    from neff.cli.records import evaluate_options, existing, judge_columns, read_records
     from neff.evaluate import evaluate as run
 
     paths = existing(records, "evaluate")
     delivery = prepare(output, gates, inputs=paths)
-    table = read_records(paths, columns, quiet=output.quiet)
+    table = read_records(paths, columns, also=judge_columns(judge), quiet=output.quiet)
     with progress("comparing", quiet=output.quiet):
-        result = run(table, pairs=not no_compare, **evaluate_options(statistics))
+        result = run(table, pairs=not no_compare, **evaluate_options(statistics, judge))
     return delivery.hand_over(result)

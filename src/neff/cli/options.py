@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLUMNS",
+    "JUDGE",
     "NO_COLUMNS",
     "NO_GATES",
+    "NO_JUDGE",
     "NO_OUTPUT",
     "NO_STATISTICS",
     "PLAN",
@@ -23,6 +25,7 @@ __all__ = [
     "Flag",
     "Gates",
     "Input",
+    "Judge",
     "Number",
     "Output",
     "Statistics",
@@ -31,9 +34,10 @@ __all__ = [
 
 COLUMNS = Group("Columns", help="Which column holds what; found by name where none is given.", sort_key=2)
 STATISTICS = Group("Statistics", sort_key=3)
-OUTPUT = Group("Output", sort_key=4)
+JUDGE = Group("Judge and labels", sort_key=4)
+OUTPUT = Group("Output", sort_key=5)
 PLAN = Group("Plan", sort_key=1)
-GATES = Group("Gates", sort_key=5)
+GATES = Group("Gates", sort_key=6)
 
 
 def _whole(_: type, tokens: Sequence[Any]) -> int:
@@ -155,6 +159,41 @@ class Statistics:
     seed: Whole | None = None
 
 
+@Parameter(name="*", group=JUDGE)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """What to make of a judge's scores beside labels on a slice.
+
+    Parameters
+    ----------
+    estimator
+        auto: augmented where there are labels, else mean. mean takes the scores as they stand; augmented calibrates
+        them and corrects each model by its own labels; plug-in does not correct; labels, judge, ppi, ppi++ compare.
+    scale
+        Lowest and highest possible label: --scale 1 5.
+    calibration
+        monotone: the label rises with the score. two-stage: any smooth shape, and covariates.
+    covariate
+        Column that predicts the label beside the score. Repeatable.
+    propensity
+        Column with the known probability that a row was labelled.
+    n_folds
+        Folds of prompts; by default 20, or as many as prompts are labelled.
+    inference
+        bootstrap refits the calibrator n-resamples times.
+    """
+
+    estimator: Literal["auto", "mean", "augmented", "augmented-tuned", "plug-in", "labels", "judge", "ppi", "ppi++"] = (
+        "auto"
+    )
+    scale: tuple[Number, Number] = (0.0, 1.0)
+    calibration: Literal["auto", "monotone", "two-stage"] = "auto"
+    covariate: Names = ()
+    propensity: str | None = None
+    n_folds: Whole | None = None
+    inference: Literal["analytic", "bootstrap"] = "analytic"
+
+
 @Parameter(name="*", group=OUTPUT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
@@ -198,5 +237,5 @@ class Gates:
     fail_if: Names = ()
 
 
-NO_COLUMNS, NO_STATISTICS, NO_OUTPUT, NO_GATES = Columns(), Statistics(), Output(), Gates()
+NO_COLUMNS, NO_STATISTICS, NO_JUDGE, NO_OUTPUT, NO_GATES = Columns(), Statistics(), Judge(), Output(), Gates()
 """The defaults of the verbs: nothing said."""

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from neff.cli.options import Columns, Statistics
+    from neff.cli.options import Columns, Judge, Statistics
     from neff.records import Records
 
-__all__ = ["STDIN", "as_given", "column_names", "evaluate_options", "existing", "read_records"]
+__all__ = ["STDIN", "as_given", "column_names", "evaluate_options", "existing", "judge_columns", "read_records"]
 
 STDIN = "<stdin>"
 """How `-` is called once the command line is parsed, where a lone hyphen is no word."""
@@ -58,17 +58,35 @@ def column_names(columns: Columns) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value not in (None, (), False)}
 
 
-def read_records(paths: Sequence[Path], columns: Columns, *, quiet: bool = False) -> Records:
-    """Read all inputs into one table."""
+def read_records(paths: Sequence[Path], columns: Columns, *, also: Sequence[str] = (), quiet: bool = False) -> Records:
+    """Read all inputs into one table; `also` names further columns to keep."""
     from neff.records import read
 
     with progress("reading", quiet=quiet):
-        return read(as_given(paths), keep="mapped", by_file=columns.by_file, **column_names(columns))
+        return read(as_given(paths), keep=tuple(also) or "mapped", by_file=columns.by_file, **column_names(columns))
 
 
-def evaluate_options(statistics: Statistics) -> dict[str, Any]:
-    """Return the statistics options as keywords of `neff.evaluate`."""
+def judge_options(judge: Judge) -> dict[str, Any]:
+    """Return the judge options as keywords of `neff.evaluate`."""
     return {
+        "estimator": judge.estimator,
+        "scale": judge.scale,
+        "calibration": judge.calibration,
+        "covariates": judge.covariate,
+        "propensity": judge.propensity,
+        "n_folds": judge.n_folds,
+        "inference": judge.inference,
+    }
+
+
+def judge_columns(judge: Judge) -> list[str]:
+    """Return the columns that the judge options name."""
+    return [*judge.covariate, *([judge.propensity] if judge.propensity else [])]
+
+
+def evaluate_options(statistics: Statistics, judge: Judge | None = None) -> dict[str, Any]:
+    """Return the statistics (and judge) options as keywords of `neff.evaluate`."""
+    return (judge_options(judge) if judge else {}) | {
         "level": statistics.level,
         "correction": statistics.correction,
         "margin": statistics.margin,

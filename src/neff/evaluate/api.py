@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from neff.errors import ArgumentError, RecordsError
-from neff.evaluate.means.blocks import Block, Unscored, blocks
-from neff.evaluate.means.group import Pairs, groups
+from neff.evaluate.judge.average import judged_contests
+from neff.evaluate.judge.contest import Estimator, JudgeOptions
+from neff.evaluate.means.blocks import Unscored, blocks
+from neff.evaluate.means.group import groups
+from neff.evaluate.notes import judged_notes, mean_notes
 from neff.evaluate.options import Aggregate, Options
 from neff.evaluate.result import Evaluation, group_key
+from neff.evaluate.standing import Pairs, conclude
 from neff.records import Records, as_records
 from neff.results import Provenance
 from neff.stats._options import seeded
@@ -20,7 +24,9 @@ from neff.stats._options import seeded
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from neff.evaluate.judge.calibration import Mode
     from neff.evaluate.means.pair import PairedTest
+    from neff.evaluate.standing import Contest
     from neff.stats.multiplicity import Correction
 
 __all__ = ["evaluate"]
@@ -38,13 +44,21 @@ def evaluate(
     pairs: Pairs = True,
     tests: Sequence[PairedTest] = (),
     n_resamples: int = 10_000,
+    estimator: Literal["auto", "mean"] | Estimator = "auto",
+    scale: tuple[float, float] = (0.0, 1.0),
+    calibration: Mode = "auto",
+    covariates: Sequence[str] = (),
+    propensity: str | None = None,
+    n_folds: int | None = None,
+    inference: Literal["analytic", "bootstrap"] = "analytic",
     rng: int | np.random.Generator | None = None,
     **columns: Any,
 ) -> Evaluation:
     """Score every model with an honest interval, and compare every pair on the same items.
 
-    Use it on any set of scored answers: several models on the same items, with or without repeats and clusters.
-    Do not use it to calibrate a judge against labels, or on answers that were sampled from another model.
+    It sees what is there. Scores alone are averaged as they stand. Scores of a judge beside labels on a random slice
+    are calibrated to the labels' scale first, and each model's mean is corrected by its own labels. Do not use it on
+    labels that were chosen for cause (complaints, low scores): nothing in the data shows that, and nothing mends it.
 
     Parameters
     ----------
@@ -70,7 +84,25 @@ def evaluate(
     tests
         Further paired tests, any of "mcnemar", "permutation", "bootstrap"; their p-values go to `Comparison.tests`.
     n_resamples, rng
-        Of the permutation and bootstrap tests. `rng` is a Generator, an int, or None (SPEC 7).
+        Of the permutation and bootstrap tests and of `inference="bootstrap"`. `rng` is a Generator, an int, or None
+        (SPEC 7).
+    estimator
+        "auto": "augmented" where there are labels, else "mean". "mean" takes the scores as they stand. With labels:
+        "augmented" (calibrated, corrected by own labels), "augmented-tuned" (trusting the judge as far as it has
+        earned), "plug-in" (calibrated, not corrected), "labels" (labelled answers alone), "judge" (mean score on the
+        answers that "augmented" uses), "ppi" and "ppi++" (raw scores as predictions).
+    scale
+        Lowest and highest possible label, declared.
+    calibration
+        "monotone", "two-stage" or "auto"; see `neff.evaluate.judge.calibration.calibrate`.
+    covariates
+        Names of kept columns that predict the label beside the score (length, a second judge).
+    propensity
+        Name of a kept column with the known probability that a row was labelled; None: labelled at random.
+    n_folds
+        Folds of prompts for cross-fitting and the jackknife; by default 20, or as many as prompts are labelled.
+    inference
+        "analytic", or "bootstrap": prompts reweighted and the calibrator refitted `n_resamples` times.
     **columns
         Which column is what, where `records` is not yet a `Records`: `item`, `model`, `score`, `draw`, `task`,
         `metric`, `cluster`, `label`, `weight`, `target`, `wide`; see `neff.read`.
@@ -123,31 +155,38 @@ def evaluate(
         lower_is_better=lower_is_better,
     )
     generator, drawn = seeded(rng, call="evaluate")
-    seed = drawn if options.tests else None  # nothing else here is random
+    seed = drawn if options.tests or inference == "bootstrap" else None  # nothing else here is random
     table = as_records(records, **columns)
     if len(table) == 0:
         raise RecordsError("there are no rows.", "Give records with at least one scored draw.")
     _check_pairs(pairs, table.model.levels)
-    found = list(blocks(table, unscored=unscored))
     lower = frozenset(table.metric.levels if lower_is_better else ())
     if lower_is_better is None:
         lower = table.lower_is_better & frozenset(table.metric.levels)
-    metrics = list(dict.fromkeys(block.metric for block in found))
-    todo = groups(found, aggregate)
-    outcomes = [group.run(options, pairs, generator, lower_is_better=group.metric in lower) for group in todo]
-    warned = [f"{group.task}: {o.warning}" for group, o in zip(todo, outcomes, strict=True) if o.warning]
+    chosen = estimator if estimator != "auto" else "augmented" if _has_labels(table) else "mean"
+    if chosen == "mean":
+        found = list(blocks(table, unscored=unscored))
+        contests: Sequence[Contest] = groups(found, aggregate)
+        notes = mean_notes(table, found, unscored)
+    else:
+        judge = JudgeOptions(chosen, scale, calibration, tuple(covariates), propensity, n_folds, inference)
+        contests = judged_contests(table, judge, options, generator)
+        notes = judged_notes(table, chosen)
+    metrics = list(dict.fromkeys(contest.metric for contest in contests))
+    outcomes = [
+        conclude(contest, options, pairs, generator, lower_is_better=contest.metric in lower) for contest in contests
+    ]
+    warned = [f"{outcome.task}: {outcome.warning}" for outcome in outcomes if outcome.warning]
     return Evaluation(
         estimates=tuple(e for outcome in outcomes for e in outcome.estimates),
         comparisons=tuple(replace(c, seed=seed) if c.tests else c for outcome in outcomes for c in outcome.comparisons),
         tied_with_best={
-            group_key(group.task, group.metric, metrics): outcome.tied
-            for group, outcome in zip(todo, outcomes, strict=True)
-            if outcome.tied
+            group_key(outcome.task, outcome.metric, metrics): outcome.tied for outcome in outcomes if outcome.tied
         },
         level=level,
         correction=correction,
         lower_is_better=lower,
-        notes=(*_notes(table, found, unscored), *warned),
+        notes=(*notes, *warned),
         unread=table.unread,
         provenance=_provenance("evaluate", table, options, seed, columns),
         backend=table.backend,
@@ -167,26 +206,8 @@ def _check_pairs(pairs: Pairs, models: Sequence[str]) -> None:
                 )
 
 
-def _notes(table: Records, found: Sequence[Block], unscored: Unscored) -> list[str]:
-    """Say what a reader of the numbers must know."""
-    notes = list(dict.fromkeys(note for source in table.sources for note in source.notes))
-    n_unscored = int(np.isnan(table.score).sum())
-    if n_unscored:
-        how = "counted, not used" if unscored == "exclude" else "counted as wrong (score 0)"
-        notes.append(f"{n_unscored:,} of {len(table):,} draws have no score: {how}.")
-    uneven = [b for b in found if len(b.models) > 1 and ((b.draws > 0) != (b.draws[:, :1] > 0)).any()]
-    if uneven:
-        notes.append(
-            "The models were not scored on the same items: each score is over the model's own items, "
-            "each difference over the common ones."
-        )
-    repeats = [b.draws[b.draws > 0] for b in found]
-    if any((draws > 1).any() for draws in repeats):
-        low = min(int(draws.min()) for draws in repeats if len(draws))
-        high = max(int(draws.max()) for draws in repeats if len(draws))
-        span = str(low) if low == high else f"{low} to {high}"
-        notes.append(f"Items have {span} scored draws per model; they are averaged within the item.")
-    return notes
+def _has_labels(table: Records) -> bool:
+    return table.label is not None and bool((~np.isnan(table.label)).any())
 
 
 def _provenance(call: str, table: Records, options: Options, seed: int | None, columns: dict[str, Any]) -> Provenance:

@@ -136,6 +136,8 @@ class Evaluation:
         return Table(columns, rows, "Scores by model")
 
     def _standing(self, estimate: Estimate) -> str:
+        if estimate.refused:
+            return "refused"
         tied = self.tied(estimate.task, estimate.metric)
         if not tied or estimate.model not in tied:
             return ""

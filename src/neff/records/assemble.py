@@ -9,6 +9,7 @@ import numpy as np
 
 from neff.errors import RecordsError
 from neff.records.factor import Factor
+from neff.records.finder import normal
 from neff.records.rows import Rows
 from neff.records.table import Records, Source
 from neff.records.values import Column, coded
@@ -84,7 +85,19 @@ def assemble(
     except RecordsError as error:
         line = None if error.line is None else line_of((error.line - 1) % rows.n)
         raise RecordsError(error.problem, error.fix, path=path, line=line) from error
-    return replace(table, sources=(Source(path, format, len(table), tuple(rows.notes)),))
+    notes = (*rows.notes, *_taken(layout, table))
+    return replace(table, sources=(Source(path, format, len(table), notes),))
+
+
+def _taken(layout: Layout, table: Records) -> list[str]:
+    """Say which columns play a role that changes results, though nobody named them and their name is not the role's."""
+    found = {role: getattr(layout, role) for role in ("draw", "task", "metric", "label", "weight")}
+    found["cluster"] = next(iter(layout.clusters), None)
+    return [
+        f"column {name!r} was taken as the {role}; to leave it out, name the columns to use"
+        for role, name in sorted(found.items())
+        if role in layout.guessed and normal(name) != role and name not in table.extra
+    ]
 
 
 def _metric_name(layout: Layout) -> str:

@@ -108,7 +108,7 @@ class Feed:
     def __init__(self, layout: Layout, path: str, line_of: Callable[[int], int]) -> None:
         self.sinks = {name: Sink(use) for name, use in layout.uses().items()}
         self.notes: list[str] = []
-        self._extra = frozenset(layout.extra) - layout.roles().keys()
+        self._roles = layout.roles()
         self._path = path
         self._line_of = line_of
 
@@ -137,7 +137,9 @@ class Feed:
         return columns
 
     def _fail(self, name: str, cell: BadCellError) -> None:
-        if name not in self._extra:
-            raise bad_cell(cell, name, path=self._path, line=self._line_of(cell.row)) from cell
+        role = self._roles.get(name)
+        if role is not None:
+            line = self._line_of(cell.row)
+            raise bad_cell(cell, name, path=self._path, line=line, role=role) from cell
         self.sinks.pop(name, None)
         self.notes.append(f"column {name!r} was not kept: it holds lists or objects")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neff.errors import ArgumentTypeError, RecordsError
+from neff.records.reader import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,9 +31,9 @@ class File:
 
 def is_paths(data: object) -> bool:
     """Return whether the object is a path or a list of paths."""
-    if isinstance(data, (str, Path)):
+    if isinstance(data, (str, os.PathLike)):
         return True
-    return isinstance(data, (list, tuple)) and all(isinstance(path, (str, Path)) for path in data)
+    return isinstance(data, (list, tuple)) and all(isinstance(path, (str, os.PathLike)) for path in data)
 
 
 def find_files(paths: Any, spool: Path) -> list[File]:
@@ -51,14 +53,14 @@ def find_files(paths: Any, spool: Path) -> list[File]:
     ArgumentTypeError
         If it is not a path.
     """
-    given = [paths] if isinstance(paths, (str, Path)) else paths
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else paths
     if not is_paths(given):
         raise ArgumentTypeError("paths", "a path or a list of paths", paths, call="read")
     if not given:
         raise RecordsError("no path was given.", "Give at least one file or folder.")
     found: dict[Path, File] = {}
     for path in given:
-        for file in _expand(str(path), spool):
+        for file in _expand(os.fspath(path), spool):
             found.setdefault(file.path.resolve(), file)
     return [file for file in found.values() if not _is_read_with(file.path, found)]
 
@@ -84,7 +86,7 @@ def _expand(name: str, spool: Path) -> Iterator[File]:
             raise RecordsError("the folder holds no files.", "Give a folder with logs in it.", path=path)
         yield from files
     elif _is(path, "is_file"):
-        yield File(path, str(path))
+        yield File(path, printable(str(path)))
     elif _is(path, "exists"):  # a pipe, as the shell makes for <(command)
         copy = Path(tempfile.mkdtemp(dir=spool)) / path.name
         with path.open("rb") as pipe, copy.open("wb") as file:
@@ -110,7 +112,7 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[File]:
     try:
         entries = sorted(folder.iterdir())
     except OSError:
-        yield File(folder, str(folder), regular=False)
+        yield File(folder, printable(str(folder)), regular=False)
         return
     for entry in entries:
         if entry.name.startswith("."):
@@ -118,7 +120,7 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[File]:
         if _is(entry, "is_dir"):
             yield from _walk(entry, seen)
         else:
-            yield File(entry, str(entry), regular=_is(entry, "is_file"))
+            yield File(entry, printable(str(entry)), regular=_is(entry, "is_file"))
 
 
 def _missing(path: Path) -> RecordsError:

@@ -89,8 +89,9 @@ def table_of(
         try:
             found[name] = fetch(name, use)
         except BadCellError as cell:
-            if name in layout.roles():
-                raise bad_cell(cell, name, path=path, line=cell.row + 1) from cell
+            role = layout.roles().get(name)
+            if role is not None:
+                raise bad_cell(cell, name, path=path, line=cell.row + 1, role=role) from cell
             notes.append(f"column {name!r} was not kept: it holds lists or objects")
     backend = format if format in _COLLECTORS else None
     return assemble(layout, found, path=path, format=format, model=model, backend=backend, notes=tuple(notes))

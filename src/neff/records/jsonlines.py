@@ -28,6 +28,7 @@ __all__ = ["READER"]
 _CHUNK = 1 << 20
 _FIX = "Write one JSON object per line; an interrupted run may have cut the last line off: remove it."
 _BETWEEN = re.compile(r"[\s,]*")
+_FIX_ARRAY = "Write the file again: it may be cut off, or edited by hand."
 _SPACE = b" \t\r\n"
 
 
@@ -124,8 +125,8 @@ def _tolerant(content: bytes, path: Path, line: int | None) -> Any:
     except UnicodeDecodeError as error:
         raise not_utf8(error, path) from error
     except json.JSONDecodeError as error:
-        at = error.lineno if line is None else line
-        raise RecordsError(f"this is not JSON ({error.msg}).", _FIX, path=path, line=at) from error
+        at, fix = (error.lineno, _FIX_ARRAY) if line is None else (line, _FIX)
+        raise RecordsError(f"this is not JSON ({error.msg}).", fix, path=path, line=at) from error
     except (ValueError, RecursionError) as error:
         raise RecordsError(f"this JSON cannot be read ({error}).", _FIX, path=path, line=line) from error
 

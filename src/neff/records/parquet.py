@@ -11,7 +11,7 @@ import numpy as np
 
 from neff.errors import MissingExtraError, RecordsError
 from neff.records.assemble import assemble
-from neff.records.reader import Reader, stem_of
+from neff.records.reader import Reader, printable, stem_of
 from neff.records.values import Column, coded
 
 if TYPE_CHECKING:
@@ -76,11 +76,17 @@ def read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
 class _Table:
     """One Parquet file as a table of the engine."""
 
-    def __init__(self, connection: Any, source: str) -> None:
+    def __init__(self, connection: Any, path: Path) -> None:
         self._connection = connection
-        self._source = source
-        described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608  (quoted)
-        self.kinds: dict[str, Kind] = {str(row[0]): _kind(str(row[1])) for row in described}
+        self._source = f"read_parquet({_literal(path)}, binary_as_string = true, hive_partitioning = false)"
+        schema = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({_literal(path)})"  # noqa: S608  (quoted)
+        names = _top_level(self._query(schema).fetchall())
+        if len(set(names)) < len(names):
+            raise RecordsError("a column name occurs twice.", "Give each column its own name.", path=path)
+        described = self._query(f"DESCRIBE SELECT * FROM {self._source}").fetchall()  # noqa: S608  (quoted)
+        self.kinds: dict[str, Kind] = {name: _kind(str(row[1])) for name, row in zip(names, described, strict=True)}
+        # The engine does not tell "Score" from "score", and renames the second.
+        self._inner = {name: str(row[0]) for name, row in zip(names, described, strict=True)}
 
     def fetch(self, uses: Mapping[str, Use]) -> dict[str, Column]:
         """Return columns as codes or numbers, in the order of the rows of the file."""
@@ -95,7 +101,7 @@ class _Table:
             parts = [
                 f"coalesce(enum_code({self._name(name)}::words)::INTEGER, -1)::INTEGER AS c{i}"
                 if name in as_names
-                else f"coalesce({_quoted(name)}::DOUBLE, 'nan'::DOUBLE) AS c{i}"
+                else f"coalesce({_quoted(self._inner[name])}::DOUBLE, 'nan'::DOUBLE) AS c{i}"
                 for i, name in enumerate(group)
             ]
             found = self._query(f"SELECT {', '.join(parts)} FROM {self._source}").fetchnumpy()  # noqa: S608
@@ -119,7 +125,7 @@ class _Table:
 
     def _name(self, column: str) -> str:
         """Return the expression of a column as text; whole floats read as integers, in every format."""
-        cell = _quoted(column)
+        cell = _quoted(self._inner[column])
         if self.kinds[column] != "float":
             return f"{cell}::VARCHAR"
         number = f"{cell}::DOUBLE"
@@ -150,7 +156,8 @@ def _open(path: Path) -> Iterator[_Table]:
         }
         try:
             with duckdb.connect(":memory:", config=settings) as connection:
-                yield _Table(connection, _source(path))
+                connection.execute("SET enable_progress_bar = false")  # it would be written into stdout
+                yield _Table(connection, path)
         except duckdb.Error as error:
             problem = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise RecordsError(
@@ -160,11 +167,25 @@ def _open(path: Path) -> Iterator[_Table]:
             ) from error
 
 
-def _source(path: Path) -> str:
-    """Return the file as a table expression, its name taken literally: no pattern, no partition columns."""
-    literal = "".join(f"[{mark}]" if mark in "*?[" else mark for mark in str(path.resolve()))
-    quoted = literal.replace("'", "''")
-    return f"read_parquet('{quoted}', binary_as_string = true, hive_partitioning = false)"
+def _literal(path: Path) -> str:
+    """Return the name of the file for the engine, taken literally and not as a pattern."""
+    name = str(path.resolve())
+    if name != printable(name):
+        raise RecordsError("the name of the file is not UTF-8, which DuckDB needs.", "Rename the file.", path=path)
+    literal = "".join(f"[{mark}]" if mark in "*?[" else mark for mark in name)
+    return "'" + literal.replace("'", "''") + "'"
+
+
+def _top_level(schema: Sequence[tuple[str, int]]) -> list[str]:
+    """Return the names of the columns from the depth-first schema, whose first entry is the root."""
+    names, at = [], 1
+    while at < len(schema):
+        names.append(schema[at][0])
+        below = 1
+        while below and at < len(schema):  # step over the column and all that lies in it
+            below += schema[at][1] - 1
+            at += 1
+    return names
 
 
 def _quoted(name: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from neff.records.columns import ColumnMap
     from neff.records.table import Records
 
-__all__ = ["HEAD", "Keep", "Reader", "head_of", "open_bytes", "reading", "stem_of"]
+__all__ = ["HEAD", "Keep", "Reader", "head_of", "open_bytes", "printable", "reading", "stem_of"]
 
 HEAD = 1 << 16
 """Number of bytes of content, after decompression, by which a format is recognised."""
@@ -102,7 +102,12 @@ def stem_of(path: Path) -> str:
     """
     while path.suffix.lower() in _SUFFIXES and path.stem:
         path = path.with_suffix("")
-    return path.name
+    return printable(path.name)
+
+
+def printable(name: str) -> str:
+    """Return the name of a file with what is not UTF-8 in it replaced, so that it can be printed and stored."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 @contextmanager

@@ -86,7 +86,8 @@ class Rows:
         try:
             return numbers(self.columns[name])
         except BadCellError as cell:
-            raise bad_cell(cell, name, path=self.path, line=self.line_of(cell.row)) from cell
+            line, role = self.line_of(cell.row), self.layout.roles().get(name, "")
+            raise bad_cell(cell, name, path=self.path, line=line, role=role) from cell
 
     def optional_numbers(self, role: str) -> NDArray[np.float64] | None:
         """Return labels or weights; a text column that was only found by its name is not meant."""

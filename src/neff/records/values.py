@@ -25,6 +25,14 @@ _WORDS = {"true": 1.0, "false": 0.0} | dict.fromkeys(
     ("", "nan", "null", "none", "na", "n/a", "<na>", "-nan", "+nan"), math.nan
 )
 _COMMA = re.compile(r"[-+]?\d[\d.]*,\d+%?")
+_NUMBERS = (
+    "Write scores as numbers (1 = right, 0 = wrong, empty = unscored); if the column holds answers, "
+    "name the column of right answers: --target COLUMN."
+)
+_FIXES = {
+    "label": "Write labels as finite numbers, empty where there is none, or name another column: --label COLUMN.",
+    "weight": "Write weights as finite numbers from 0 up, or name another column: --weight COLUMN.",
+}
 _INFINITE = "An infinite score has no mean: leave it empty where there is none."
 
 
@@ -48,11 +56,12 @@ class BadCellError(ValueError):
         super().__init__(fix)
 
 
-def bad_cell(cell: BadCellError, column: str, *, path: Path | str | None, line: int) -> RecordsError:
-    """Return the error that a person sees."""
+def bad_cell(cell: BadCellError, column: str, *, path: Path | str | None, line: int, role: str = "") -> RecordsError:
+    """Return the error that a person sees; `role` is what the column is ("label"), for the fix."""
     shown = repr(cell.value)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    return RecordsError(f"column {column!r} holds {shown}.", cell.fix, path=path, line=line)
+    fix = _FIXES.get(role, cell.fix) if cell.fix in (_NUMBERS, _INFINITE) else cell.fix
+    return RecordsError(f"column {column!r} holds {shown}.", fix, path=path, line=line)
 
 
 def number_of(value: Any) -> float:
@@ -95,11 +104,7 @@ def _number_of_text(text: str) -> float:
         raise BadCellError(text, "Write numbers with a decimal point and no thousands separators: 0.5, 1000.")
     if text.endswith("%"):
         raise BadCellError(text, "Write a percentage as a share of 1: 0.85 instead of 85%.")
-    raise BadCellError(
-        text,
-        "Write scores as numbers (1 = right, 0 = wrong, empty = unscored); if the column holds answers, "
-        "name the column of right answers: --target COLUMN.",
-    )
+    raise BadCellError(text, _NUMBERS)
 
 
 def name_of(value: Any) -> str | None:

@@ -33,7 +33,7 @@ class _Page:
     """What rendering remembers: identities given out, data blocks, rows left."""
 
     ids: int = 0
-    rows: int = MOST_ROWS
+    rows: int = field(default_factory=lambda: MOST_ROWS)
     data: list[str] = field(default_factory=list)
 
     def identity(self) -> str:

@@ -105,19 +105,32 @@ def _encode(column: Column, values: list[Any], shown: dict[str, str], names: Seq
         about["help"] = column.help
     if column.kind == "text":
         return about | _encode_text(values, shown, names)
+    shown_digits = {"count": 0, "p": 4, "percent": 3}.get(column.kind, column.digits)
+    extra = {"count": 0, "p": 2}.get(column.kind, 1)
     if column.kind == "interval":
-        low, scale = _scaled([v[0] for v in values], column.digits + 1)
-        high, _ = _scaled([v[1] for v in values], column.digits + 1)
-        return about | {"s": scale, "v": low, "w": high}
-    digits = {"count": 0, "p": 6, "percent": 4}.get(column.kind, column.digits + 1)
-    coded, scale = _scaled(values, digits)
-    return about | {"s": scale, "v": coded}
+        low, high = (_scaled([v[k] for v in values], shown_digits, extra) for k in (0, 1))
+        return about | {"s": 10 ** (shown_digits + extra), "v": low, "w": high}
+    coded = _scaled(values, shown_digits, extra)
+    if column.kind == "p" and isinstance(coded, list):  # what is below 0.0001 stays below it
+        coded = [99 if v is not None and v < 1e-4 <= c / 1e6 else c for v, c in zip(values, coded, strict=True)]
+    return about | {"s": 10 ** (shown_digits + extra), "v": coded}
 
 
-def _scaled(values: Sequence[Any], digits: int) -> tuple[Any, float]:
-    scale = 10**digits
-    coded = [None if v is None or not math.isfinite(v) else round(v * scale) for v in values]
-    return (coded[0] if len(set(coded)) == 1 else coded), scale
+def _scaled(values: Sequence[Any], digits: int, extra: int) -> Any:
+    coded = [None if v is None or not math.isfinite(v) else _whole(v, digits, extra) for v in values]
+    return coded[0] if len(set(coded)) == 1 else coded
+
+
+def _whole(value: float, digits: int, extra: int) -> int:
+    """Return the value in units of 10^-(digits + extra), never half-way between two numbers as they are shown.
+
+    The script rounds once more, to `digits`: it must not round the other way than Python rounds the value itself.
+    """
+    whole = round(value * 10 ** (digits + extra))
+    if extra and abs(whole) % 10**extra == 5 * 10 ** (extra - 1):
+        up = abs(float(f"{value:.{digits}f}")) > abs(value)
+        whole += (1 if up else -1) * (1 if whole > 0 else -1)
+    return whole
 
 
 def _encode_text(values: Sequence[Any], shown: dict[str, str], names: Sequence[str]) -> dict[str, Any]:

@@ -29,10 +29,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
     OutputError
         If the file cannot be written; what was there before is untouched.
     """
+    if "\0" in str(path):
+        raise OutputError(f"cannot write {str(path)!r}: a name cannot hold a NUL character. Give another name.")
     target = Path(os.path.realpath(path))
-    _check(target, path)
-    temporary = target.with_name(f".{target.name[:64]}.{secrets.token_hex(6)}.tmp")
+    temporary = target.with_name(f".{target.name[:24]}.{secrets.token_hex(6)}.tmp")
     try:
+        _check(target, path)
         yield temporary
         _finish(temporary, target)
     except OSError as error:

@@ -49,6 +49,8 @@ class Estimate:
         What must be true for the interval to cover; what weakens it here.
     reason
         Why a number is undefined, or None.
+    refused
+        Why the value must not be read as a level, in words; empty where it may. The number is kept.
     components
         Named parts of the variance, e.g. {"item": .., "sampling": ..}: variances in squared score units.
     task, model, metric
@@ -80,6 +82,7 @@ class Estimate:
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     reason: Reason | None = None
+    refused: str = ""
     components: Mapping[str, float] = field(default_factory=dict)
     task: str = ""
     model: str = ""
@@ -118,6 +121,7 @@ class Estimate:
             "method": self.method,
             "assumptions": list(self.assumptions),
             "reason": None if self.reason is None else str(self.reason),
+            "refused": self.refused or None,
             "warnings": list(self.warnings),
             "seed": self.seed,
         }
@@ -132,6 +136,7 @@ class Estimate:
         known["interval"] = pair_from_json(known.get("interval", (None, None)))
         known["components"] = {k: from_json(v) for k, v in known.get("components", {}).items()}
         known["reason"] = None if known.get("reason") is None else Reason(known["reason"])
+        known["refused"] = known.get("refused") or ""
         known["warnings"] = tuple(known.get("warnings", ()))
         known["assumptions"] = tuple(known.get("assumptions", ()))
         return cls(**known)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from neff.evaluate.split import by_task
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -63,19 +65,11 @@ def blocks(records: Records, *, unscored: Unscored = "exclude") -> Iterator[Bloc
 
     Cost is O(n log n) in rows when items have repeats with fractional scores, else O(n).
     """
-    group = records.metric.codes.astype(np.int64) * records.task.n_levels + records.task.codes
-    present = np.unique(group)
-    if len(present) == 1:
-        yield _block(records, int(present[0]), unscored)
-        return
-    order = np.argsort(group, kind="stable")
-    edges = [*np.searchsorted(group[order], present, side="left").tolist(), len(group)]
-    for code, start, stop in zip(present.tolist(), edges[:-1], edges[1:], strict=True):
-        yield _block(records.take(order[start:stop]), code, unscored)
+    for task, metric, rows in by_task(records):
+        yield _block(rows, task, metric, unscored)
 
 
-def _block(records: Records, group: int, unscored: Unscored) -> Block:
-    metric, task = divmod(group, records.task.n_levels)
+def _block(records: Records, task: str, metric: str, unscored: Unscored) -> Block:
     _, item_of_row = _compact(records.item)
     models, model_of_row = _compact(records.model)
     shape = (int(item_of_row.max()) + 1, len(models))
@@ -111,8 +105,8 @@ def _block(records: Records, group: int, unscored: Unscored) -> Block:
     some_row = np.empty(shape[0], np.int64)
     some_row[item_of_row] = np.arange(len(item_of_row))  # any row will do: a cluster is constant within an item
     return Block(
-        task=records.task.levels[task],
-        metric=records.metric.levels[metric],
+        task=task,
+        metric=metric,
         models=models,
         mean=mean.reshape(shape),
         draws=draws.reshape(shape),

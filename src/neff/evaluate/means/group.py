@@ -1,14 +1,13 @@
-"""One (task, metric), or an average over tasks: its scores, its comparisons, its verdicts."""
+"""One (task, metric) of scores as they stand, or an average over tasks: a `Contest` of means."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from neff.evaluate.means.blocks import merge
 from neff.evaluate.means.pair import compare_macro, compare_pair
 from neff.evaluate.means.score import MACRO, MICRO, estimate_macro, estimate_mean
-from neff.evaluate.means.standing import best_first, decide, tied_set
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,19 +18,7 @@ if TYPE_CHECKING:
     from neff.evaluate.options import Aggregate, Options
     from neff.results import Comparison, Estimate
 
-__all__ = ["Group", "Outcome", "Pairs", "groups"]
-
-Pairs: TypeAlias = "bool | Sequence[tuple[str, str]]"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a group has to say."""
-
-    estimates: list[Estimate]
-    comparisons: list[Comparison]
-    tied: tuple[str, ...]
-    warning: str | None
+__all__ = ["Group", "groups"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,52 +29,32 @@ class Group:
     metric: str
     blocks: list[Block]
 
-    def run(self, options: Options, pairs: Pairs, rng: np.random.Generator, *, lower_is_better: bool) -> Outcome:
-        """Estimate every model, compare the pairs, decide."""
-        models = sorted(set().union(*(block.models for block in self.blocks)))
-        estimates = best_first([self._estimate(model, options) for model in models], lower_is_better=lower_is_better)
-        ranked = [estimate.model for estimate in estimates]
-        wanted: list[tuple[str, str]]
-        if pairs is True:
-            wanted = [(a, b) for i, a in enumerate(ranked) for b in ranked[i + 1 :]]
-        else:
-            wanted = [(a, b) for a, b in pairs or () if a in models and b in models]
-        # One stream of random numbers per pair: no result depends on how many were drawn for another pair.
-        streams = rng.spawn(len(wanted)) if options.tests else [None] * len(wanted)
-        compared = [
-            self._compare(a, b, options, stream, lower_is_better=lower_is_better)
-            for (a, b), stream in zip(wanted, streams, strict=True)
-        ]
-        decided = decide(compared, level=options.level, correction=options.correction, lower_is_better=lower_is_better)
-        tied, warning = tied_set(estimates, decided) if pairs is True else ((), None)
-        return Outcome(estimates, decided, tied, warning)
+    def models(self) -> list[str]:
+        """Return the models, sorted by name."""
+        return sorted(set().union(*(block.models for block in self.blocks)))
 
-    def _estimate(self, model: str, options: Options) -> Estimate:
+    def estimate(self, model: str, options: Options) -> Estimate:
+        """Return one model's mean."""
         if len(self.blocks) > 1:
             having = [block for block in self.blocks if model in block.models]
             return estimate_macro(having, model, len(self.blocks), level=options.level)
         block = self.blocks[0]
         return estimate_mean(block, block.models.index(model), level=options.level)
 
-    def _compare(
-        self, a: str, b: str, options: Options, rng: np.random.Generator | None, *, lower_is_better: bool
-    ) -> Comparison:
-        # The better model wins by more than the margin: downwards, where lower is better.
-        margin = -options.margin if lower_is_better else options.margin
+    def compare(self, a: str, b: str, options: Options, margin: float, rng: np.random.Generator | None) -> Comparison:
+        """Return the paired difference a minus b."""
         if len(self.blocks) > 1:
-            found = compare_macro(self.blocks, a, b, level=options.level, margin=margin)
-        else:
-            found = compare_pair(
-                self.blocks[0],
-                a,
-                b,
-                level=options.level,
-                margin=margin,
-                tests=options.tests,
-                n_resamples=options.n_resamples,
-                rng=rng,
-            )
-        return replace(found, margin=options.margin)
+            return compare_macro(self.blocks, a, b, level=options.level, margin=margin)
+        return compare_pair(
+            self.blocks[0],
+            a,
+            b,
+            level=options.level,
+            margin=margin,
+            tests=options.tests,
+            n_resamples=options.n_resamples,
+            rng=rng,
+        )
 
 
 def groups(found: Sequence[Block], aggregate: Aggregate) -> list[Group]:

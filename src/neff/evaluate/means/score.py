@@ -89,7 +89,7 @@ def _interval(
     unit = "item means" if not part.clusters else "cluster sums" if len(part.clusters) == 1 else "two-way cluster sums"
     method = f"mean over items, Student t interval on {unit}"
     effective = min((_effective_clusters(codes) for codes in part.clusters), default=math.inf)
-    if found.n_clusters is not None and 1 < found.n_clusters and effective < SMALL_CLUSTERS:
+    if found.n_clusters is not None and found.n_clusters > 1 and effective < SMALL_CLUSTERS:
         warnings.append(
             f"{found.n_clusters} clusters count as {effective:.1f} of equal size: with few or uneven clusters "
             "the interval covers too rarely"

@@ -1,0 +1,113 @@
+"""The two halves of a doubly robust estimate: predictions for fresh answers, corrections from logged ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neff.errors import ArgumentError
+from neff.evaluate.judge.estimate import by_prompt
+from neff.evaluate.off_policy.weights import n_eff
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from neff.evaluate.judge.calibration import Calibration
+    from neff.evaluate.judge.data import Judged
+    from neff.evaluate.off_policy.data import Logged
+
+__all__ = ["Fresh", "check_pair", "join", "overlap", "rewards", "spread_of_prompts"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fresh:
+    """Fresh answers of the target, by prompt: `mean` averages over the answers to each."""
+
+    judged: Judged
+    prompt: NDArray[np.int64]
+    code: NDArray[np.int64]
+    count: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, judged: Judged) -> Fresh:
+        """Group the answers by prompt."""
+        prompt, code, count = np.unique(judged.prompt, return_inverse=True, return_counts=True)
+        return cls(judged, prompt, code, count)
+
+    def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the mean of the values over the answers to each prompt, shape (P,)."""
+        return np.bincount(self.code, values, minlength=len(self.prompt)) / self.count
+
+    def monte_carlo_variance(self, values: NDArray[np.float64]) -> float:
+        """Return the part of the variance of the mean that more answers per prompt would remove; NaN with one each."""
+        repeated = self.count > 1
+        if not repeated.any():
+            return float("nan")
+        squares = np.bincount(self.code, (values - self.mean(values)[self.code]) ** 2, minlength=len(self.prompt))
+        within = squares[repeated] / (self.count[repeated] - 1) / self.count[repeated]
+        return float(within.sum()) / len(self.prompt) ** 2
+
+
+def check_pair(logged: Logged, fresh: Judged) -> tuple[str, ...]:
+    """Return warnings about prompts that only one side has; refuse a pair of different policies."""
+    if fresh.policy != logged.policy:
+        raise ArgumentError(
+            "fresh", f"answers of the target policy {logged.policy!r}", fresh.policy, call="doubly robust"
+        )
+    only_logged = len(np.setdiff1d(logged.prompt, fresh.prompt))
+    only_fresh = len(np.setdiff1d(fresh.prompt, logged.prompt))
+    warnings = []
+    if only_logged:
+        warnings.append(f"{only_logged:,} prompt(s) have logged answers but no fresh ones")
+    if only_fresh:
+        warnings.append(f"{only_fresh:,} prompt(s) have fresh answers but no logged ones")
+    return tuple(warnings)
+
+
+def rewards(logged: Logged, calibration: Calibration) -> tuple[NDArray[np.float64], bool]:
+    """Return the published reward of each logged row, and whether it was learned.
+
+    It is the calibrated score, on labelled rows too; only where every row is labelled it is the label.
+    """
+    if logged.n and logged.labelled.all():
+        return logged.label, False
+    return calibration.predict(logged.score, logged.covariates), True
+
+
+def overlap(logged: Logged) -> dict[str, float]:
+    """Return the effective sample size of the raw weights, as a count and as a share."""
+    effective = n_eff(logged)
+    return {"n_eff": effective, "n_eff_fraction": effective / logged.n if logged.n else float("nan")}
+
+
+def join(
+    fresh_prompt: NDArray[np.int64],
+    direct: NDArray[np.float64],
+    logged_prompt: NDArray[np.int64],
+    correction: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return all prompts, and what each adds to mean(direct) + mean(correction), both centred.
+
+    Examples
+    --------
+    >>> two = np.array([0, 1])
+    >>> prompts, influence = join(two, np.array([0.2, 0.4]), two + 1, np.array([0.0, 0.2]))
+    >>> prompts.tolist(), influence.round(4).tolist()
+    ([0, 1, 2], [-0.05, 0.0, 0.05])
+    """
+    left = by_prompt(fresh_prompt, direct - direct.mean())
+    right = by_prompt(logged_prompt, correction - correction.mean())
+    prompts = np.union1d(left[0], right[0])
+    influence = spread_of_prompts(prompts, *left) + spread_of_prompts(prompts, *right)
+    return prompts, influence
+
+
+def spread_of_prompts(
+    prompts: NDArray[np.int64], some: NDArray[np.int64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the values at their prompts among all prompts, 0 elsewhere."""
+    whole = np.zeros(len(prompts))
+    whole[np.searchsorted(prompts, some)] = values
+    return whole
