@@ -114,8 +114,8 @@ def page() -> str:
     lines = [
         f"## The {len(papers)} papers\n",
         f"{counts}.\n",
-        "| | paper | date | authors | room | where in neff | status |",
-        "|--:|---|---|--:|---|---|---|",
+        "| | paper | date | room | where in neff | status |",
+        "|--:|---|---|---|---|---|",
         *rows,
         "\n## Also implemented\n",
         "References outside that list, whose advice or method neff follows.\n",
@@ -132,7 +132,6 @@ def _row(paper: dict[str, str], names: list[Name]) -> str:
         paper["number"],
         f"{title}, {_link(paper['arxiv'])}",
         paper["date"] or "–",
-        paper["authors"] or "–",
         f"`{paper['room']}`",
         _names(names),
         _status(paper["arxiv"], names),

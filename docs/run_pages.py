@@ -166,13 +166,16 @@ def _examples(lines: list[str], language: str) -> Iterator[tuple[int, str, str, 
 
 
 def main(argv: list[str]) -> int:
-    """Run the named pages, or all; return 1 where something differs and is not written."""
-    write = "--write" in argv
-    named = [Path(name).resolve() for name in argv if name != "--write"]
-    found = [difference for page in named or pages() for difference in run(page, write=write)]
+    """Run the named pages, or all; return 1 where something differs, with `--write` also after writing."""
+    named = [Path(name).resolve() for name in argv if name != "--write"] or pages()
+    if "--write" in argv:
+        named = [page for page in named if run(page, write=True)]
+    found = [difference for page in named for difference in run(page)]
     for difference in found:
         print(difference)  # noqa: T201
-    return int(bool(found) and not write)
+    if found and "--write" in argv:
+        print("These change from run to run: put ... in the place of what changes.")  # noqa: T201
+    return int(bool(found))
 
 
 if __name__ == "__main__":

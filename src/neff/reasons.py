@@ -42,3 +42,4 @@ class Reason(StrEnum):
     CONSTANT_INPUT = "constant input"
     NOT_REACHABLE = "not reachable"
     NO_REPEATS = "one draw per item"
+    ONE_ANSWER_PER_CELL = "one answer per cell"

@@ -218,6 +218,23 @@ def undefined() -> Evaluation:
     )
 
 
+def refused() -> Evaluation:
+    """Return an evaluation whose highest score is refused."""
+    base = simulated(5, 211)
+    first, *others = base.estimates
+    names = [e.model for e in others]
+    comparisons = tuple(
+        replace(c, verdict=Verdict.NOT_GRADED) if first.model in (c.a, c.b) else c for c in base.comparisons
+    )
+    return replace(
+        base,
+        estimates=(replace(first, refused="the oracle slice does not reach the scores of this policy"), *others),
+        comparisons=comparisons,
+        tied_with_best={"all": (names[0],)},
+        notes=(f"{first.model} has the best value, but it is refused; {names[0]} is named best.",),
+    )
+
+
 @pytest.fixture(scope="session")
 def make() -> Callable[..., Evaluation]:
     """`make(n_models, n_items, ...)`: a simulated evaluation."""
@@ -273,6 +290,7 @@ def samples(make_many: Callable[..., Evaluation]) -> dict[str, Evaluation]:
         "two models": simulated(2, 211),
         "no comparisons": simulated(5, 53, compare=False),
         "undefined": undefined(),
+        "refused": refused(),
         "hostile": hostile(),
         "tasks and metrics": make_many(("math", "code", "law"), ("accuracy", "loss")),
         "nothing": Evaluation(()),

@@ -243,7 +243,9 @@ def test_the_policy_blocks_a_script_that_got_in(open_page, make):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", ["five models", "two models", "undefined", "hostile", "tasks and metrics", "many"])
+@pytest.mark.parametrize(
+    "name", ["five models", "two models", "undefined", "refused", "hostile", "tasks and metrics", "many"]
+)
 def test_axe_finds_nothing(open_page, axe, samples, make, name, width, scheme):
     page = open_page(make(23, 53) if name == "many" else samples[name], width=width, scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")

@@ -62,6 +62,33 @@ def test_a_flagged_winner_is_not_crowned_silently(make_undefined):
     assert "The best model without such a flag is model-01" in said
 
 
+def test_a_refused_level_is_named_not_crowned(samples):
+    result = samples["refused"]
+    doc = document(result)
+    assert plain(doc.title) == "model-01 is best"
+    why = "the oracle slice does not reach the scores of this policy"
+    assert f"model-00 has a better score ({result.estimates[0].value:.3f}), but its level is refused: {why}." in lead(
+        doc
+    )
+    scores, differences = figures(doc)
+    assert [row.standing for row in scores.chart.rows] == ["refused", "best", "behind", "behind", "behind"]
+    assert scores.chart.reference == result.estimates[1].value
+    table = scores.table.table.to_dict()
+    assert table["standing"][0] == "refused"
+    assert table["reason"][0] == why
+    assert differences.chart.cell(0, 1).decided is None
+    notes = next(section for section in doc.sections if plain(section.title) == "Notes")
+    assert f"model-00: level refused: {why}." in [plain(item) for item in notes.blocks[0].items]
+
+
+def test_nobody_is_crowned_where_all_levels_are_refused(samples):
+    result = samples["refused"]
+    lost = tuple(replace(e, refused="no overlap") for e in result.estimates)
+    doc = document(replace(result, estimates=lost, tied_with_best={}))
+    assert plain(doc.title) == "No model can be named best"
+    assert lead(doc) == "Reason: no overlap."
+
+
 def test_a_better_mean_on_other_items_is_named(make):
     result = make(4, 101)
     first, second, *_ = result.estimates

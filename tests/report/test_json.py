@@ -13,7 +13,8 @@ from neff.report import load, render, schema, write
 from neff.results import Verdict
 
 KINDS = (
-    "five models", "one model", "two models", "no comparisons", "undefined", "hostile", "tasks and metrics", "nothing",
+    "five models", "one model", "two models", "no comparisons", "undefined", "refused", "hostile",
+    "tasks and metrics", "nothing",
 )  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from neff.report.markdown import code, words
 from neff.report.text import Name
 
 KINDS = (
-    "five models", "one model", "two models", "no comparisons", "undefined", "hostile", "tasks and metrics", "nothing",
+    "five models", "one model", "two models", "no comparisons", "undefined", "refused", "hostile",
+    "tasks and metrics", "nothing",
 )  # fmt: skip
 
 

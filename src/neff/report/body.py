@@ -50,7 +50,7 @@ def _only(group: Group) -> list[Section]:
 def _scores(group: Group) -> Figure:
     several = len(group.estimates) > 1
     title = f"Scores of {plural(len(group.estimates), 'model')}" if several else "The score"
-    about = f"Mean score of each model, with its {100 * group.level:g}% interval"
+    about = f"Score of each model, with its {100 * group.level:g}% interval"
     more = "; the best first, a line at the best score" if several else ""
     table = scores_table(group)
     block = TableBlock(table, "The same numbers as a table", brief=BRIEF_SCORES, open=len(table) <= OPEN_ROWS)

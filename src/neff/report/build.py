@@ -21,7 +21,6 @@ from neff.report.document import (
 )
 from neff.report.file_tables import sources_table, unread_table
 from neff.report.groups import Group, groups
-from neff.report.headline import flagged
 from neff.report.headline_many import headline
 from neff.report.method import method_bullets
 from neff.report.opening import facts, footer, kicker, notices
@@ -42,6 +41,7 @@ def evaluation_document(result: Evaluation, *, gates: Sequence[Gate] = ()) -> Do
     title, lead = headline(parts)
     return Document(
         title=title,
+        kind="evaluation report",
         kicker=kicker(parts) if parts else (),
         lead=lead,
         facts=facts(result, parts),
@@ -72,7 +72,8 @@ def _warnings(result: Evaluation) -> list[Text]:
     """Return each warning once, with the models or pairs that it is about."""
     about: dict[str, dict[str, None]] = {}
     for e in result.estimates:
-        for warning in (*e.warnings, *((flagged(e),) if e.reason is not None else ())):
+        refused = (f"level refused: {e.refused}",) if e.refused else ()
+        for warning in (*e.warnings, *refused, *((str(e.reason),) if e.reason is not None else ())):
             about.setdefault(warning.rstrip("."), {})[e.model or e.task] = None
     for c in result.comparisons:
         for warning in c.warnings:

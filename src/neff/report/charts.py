@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cell", "DifferenceMatrix", "ForestPlot", "ForestRow", "Standing", "difference_step", "ticks"]
 
-Standing = Literal["best", "tied", "behind", ""]
+Standing = Literal["best", "tied", "behind", "refused", ""]
 
 
 @dataclass(frozen=True, slots=True)

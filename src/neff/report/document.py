@@ -174,6 +174,8 @@ class Document:
     ----------
     title
         The finding, in one plain sentence without a full stop.
+    kind
+        What it is, for the masthead.
     kicker
         What was looked at, in a few words.
     lead
@@ -189,6 +191,7 @@ class Document:
     """
 
     title: Text
+    kind: str = "report"
     kicker: Text = ()
     lead: tuple[Text, ...] = ()
     facts: tuple[Fact, ...] = ()

@@ -61,13 +61,15 @@ class Group:
 
     @property
     def best(self) -> Estimate | None:
-        """The best model, or None where no score is defined."""
-        known = [e for e in self.estimates if math.isfinite(e.value)]
+        """The best model, or None where no score is defined, or the level of each is refused."""
+        known = [e for e in self.estimates if math.isfinite(e.value) and not e.refused]
         named = [e for e in known if e.model in self.tied[:1]]
         return next(iter(named or known), None)
 
     def standing(self, estimate: Estimate) -> Standing:
-        """Return how a model stands to the best: best, tied, behind, or "" where that is not known."""
+        """Return how a model stands to the best: best, tied, behind, refused, or "" where that is not known."""
+        if estimate.refused:
+            return "refused"
         best = self.best
         if best is None or not math.isfinite(estimate.value):
             return ""
@@ -98,7 +100,7 @@ class Group:
     def forest(self) -> ForestPlot:
         """Return the forest plot of the scores."""
         rows = tuple(
-            ForestRow(e.model, e.value, *e.interval, self.standing(e), "" if e.reason is None else str(e.reason))
+            ForestRow(e.model, e.value, *e.interval, self.standing(e), str(e.reason or e.refused))
             for e in self.estimates
         )
         best = self.best

@@ -27,7 +27,8 @@ def group_title(group: Group) -> Text:
     """Return the finding of one group in a few words."""
     best = group.best
     if best is None:
-        return ("No score could be computed",)
+        refused = any(e.refused for e in group.estimates)
+        return ("No model can be named best" if refused else "No score could be computed",)
     name = Name(best.model)
     if len(group.estimates) == 1:
         return name, f" scores {number(best.value, group.digits)}"
@@ -69,7 +70,7 @@ def group_lead(group: Group) -> tuple[Text, ...]:
     """Return the finding of one group with its numbers, one sentence each."""
     best = group.best
     if best is None:
-        reasons = sorted({str(e.reason) for e in group.estimates if e.reason is not None})
+        reasons = sorted({str(e.reason or e.refused) for e in group.estimates if e.reason is not None or e.refused})
         return ((f"Reason: {', '.join(reasons)}.",),) if reasons else ()
     if len(group.comparisons) == 1 and len(group.estimates) == 2:
         return _pair_lead(group, group.comparisons[0])
@@ -78,11 +79,15 @@ def group_lead(group: Group) -> tuple[Text, ...]:
         sentences.append(_standing_sentence(group))
         first = next(e for e in group.estimates if math.isfinite(e.value))
         if first.model != best.model:
-            score = number(first.value, group.digits)
-            words = f" has a better mean ({score}) over its own items, but loses on the items that both have."
-            sentences.append((Name(first.model), words))
+            sentences.append((Name(first.model), _not_crowned(first, number(first.value, group.digits))))
     sentences += _flag_sentences(group, best)
     return tuple(sentence for sentence in sentences if sentence)
+
+
+def _not_crowned(first: Estimate, score: str) -> str:
+    if first.refused:
+        return f" has a better score ({score}), but its level is refused: {first.refused.rstrip('.')}."
+    return f" has a better mean ({score}) over its own items, but loses on the items that both have."
 
 
 def _score_sentence(group: Group, best: Estimate) -> Text:
@@ -109,13 +114,13 @@ def _standing_sentence(group: Group) -> Text:
         return ("It cannot be told from any other model", after, ".")
     if not others and not told:
         return ("It could not be compared with any other model.",)
-    untold = len(group.estimates) - 1 - told - len(others)
+    untold = sum(not e.refused for e in group.estimates) - 1 - told - len(others)
     missing = f"; {plural(untold, 'model')} could not be compared with it" if untold else ""
     if not others:
         every = "all " if told > 1 and not untold else ""
-        return (f"It is better than {every}{plural(told, 'other model')}{missing}", after, ".")
+        return (f"It is better than {every}{plural(told, 'other model')}", after, missing, ".")
     behind = f"; {plural(told, 'model is', 'models are')} behind it" if told else ""
-    return ("It cannot be told from ", *_or(join_names(others)), behind, missing, after, ".")
+    return ("It cannot be told from ", *_or(join_names(others)), behind, after, missing, ".")
 
 
 def correction_words(correction: str, pairs: int) -> str:
@@ -141,8 +146,8 @@ def _pair_lead(group: Group, c: Comparison) -> tuple[Text, ...]:
 
 def flagged(estimate: Estimate) -> str:
     """Return what weakens an estimate, or an empty string."""
-    if estimate.reason is not None:
-        return str(estimate.reason)
+    if estimate.reason is not None or estimate.refused:
+        return str(estimate.reason or estimate.refused)
     return estimate.warnings[0].rstrip(".") if estimate.warnings else ""
 
 

@@ -59,7 +59,7 @@ def render_html(document: Document) -> str:
             f"<title>{safe(_words_plain(document.title))}</title>",
             f"<style>{style}</style>\n</head>\n<body>",
             '<a class="skip" href="#main">Skip to the result</a>',
-            '<header class="top"><div><b>neff</b> <span>evaluation report</span></div></header>',
+            f'<header class="top"><div><b>neff</b> <span>{safe(document.kind)}</span></div></header>',
             f'<main id="main">\n{_opening(document)}{_contents(document)}',
             *sections,
             "</main>",
@@ -190,7 +190,7 @@ def _figure(block: Figure, page: _Page, *, titled: bool) -> str:
         drawn, kind = forest_svg(chart, block.title, block.description, identity), "forest"
         used = {row.standing for row in chart.rows}
         key = " ".join(text for standing, text in _KEY.items() if standing in used)
-        drawn = f'<p class="key" aria-hidden="true">{key}</p>{drawn}' if used & {"tied", "behind"} else drawn
+        drawn = f'<p class="key" aria-hidden="true">{key}</p>{drawn}' if used & {"tied", "behind", "refused"} else drawn
     else:
         kind = "matrix"
         drawn = _matrix(chart, block, identity)
@@ -214,4 +214,5 @@ _KEY = {
     "best": '<span><i class="best">◆</i> best</span>',
     "tied": '<span><i class="tied">●</i> cannot be told from the best</span>',
     "behind": "<span><i>○</i> behind</span>",
+    "refused": "<span><i>✕</i> level refused</span>",
 }

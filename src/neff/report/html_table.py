@@ -126,7 +126,7 @@ def _whole(value: float, digits: int, extra: int) -> int:
 
     The script rounds once more, to `digits`: it must not round the other way than Python rounds the value itself.
     """
-    whole = round(value * 10 ** (digits + extra))
+    whole: int = round(value * 10 ** (digits + extra))
     if extra and abs(whole) % 10**extra == 5 * 10 ** (extra - 1):
         up = abs(float(f"{value:.{digits}f}")) > abs(value)
         whole += (1 if up else -1) * (1 if whole > 0 else -1)

@@ -36,6 +36,7 @@ _COLUMNS = (
     Column("verdict", "Verdict", help="of a difference: holds, fails, undecided; of a score: best, tied or empty"),
     Column("method", "Method"),
     Column("reason", "Reason"),
+    Column("refused", "Refused", help="why a score must not be read as a level"),
     Column("warnings", "Warnings"),
 )
 
@@ -70,6 +71,7 @@ def long_table(evaluation: Evaluation) -> Table:
             _standing(evaluation, e.task, e.metric, e.model),
             e.method,
             None if e.reason is None else str(e.reason),
+            e.refused or None,
             "; ".join(e.warnings) or None,
         )
         for e in evaluation.estimates
@@ -99,6 +101,7 @@ def long_table(evaluation: Evaluation) -> Table:
             str(c.verdict),
             c.method,
             None if c.reason is None else str(c.reason),
+            None,
             "; ".join(c.warnings) or None,
         )
         for c in evaluation.comparisons

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["sketch_column"]
 
-_POINTS = {"best": "◆", "tied": "●", "behind": "○", "": "●"}
+_POINTS = {"best": "◆", "tied": "●", "behind": "○", "refused": "✕", "": "●"}
 
 
 def sketch_column(chart: ForestPlot) -> Callable[[int], tuple[str, list[str]]]:

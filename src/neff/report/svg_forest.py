@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["forest_svg"]
 
 WIDE, NARROW = 1000.0, 360.0
-_WORDS = {"best": "the best", "tied": "cannot be told from the best", "behind": "behind the best", "": ""}
+_WORDS = {
+    "best": "the best",
+    "tied": "cannot be told from the best",
+    "behind": "behind the best",
+    "refused": "level refused",
+    "": "",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +139,11 @@ def _row(
 
 
 def _point(row: ForestRow, x: float, y: float) -> str:
-    """Best, tied and behind differ in shape and filling, not only in colour."""
+    """Best, tied, behind and refused differ in shape and filling, not only in colour."""
     if row.standing == "best":
         return tag("path", d=f"M{n(x)} {n(y - 6)}l6 6l-6 6l-6-6z", class_="point")
+    if row.standing == "refused":
+        return tag("path", d=f"M{n(x - 4)} {n(y - 4)}l8 8m0-8l-8 8", class_="point")
     return f'<circle cx="{n(x)}" cy="{n(y)}" r="4.3" class="point"/>'
 
 

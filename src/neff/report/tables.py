@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["compared_table", "overview_table", "pairs_table", "scores_table"]
 
 NAN_PAIR = (math.nan, math.nan)
-STANDING_WORDS = {"best": "best", "tied": "not told apart", "behind": "behind", "": "–"}
+STANDING_WORDS = {"best": "best", "tied": "not told apart", "behind": "behind", "refused": "refused", "": "–"}
 SHARE_HELP = "part of the squared standard error that comes from it"
 
 
@@ -38,7 +38,7 @@ def scores_table(group: Group) -> Table:
     shares = list(dict.fromkeys(name for e in group.estimates for name in e.components if name.endswith("_share")))
     columns = (
         Column("model", "Model"),
-        Column("value", "Score", "number", d, help="mean over items"),
+        Column("value", "Score", "number", d),
         Column("interval", f"{percent} interval", "interval", d, help="of this model alone"),
         Column("difference", "vs best", "signed", d, help="this model minus the best, on common items"),
         Column("difference_interval", f"{percent} interval", "interval", d, help="of the difference, this pair alone"),
@@ -51,7 +51,7 @@ def scores_table(group: Group) -> Table:
         Column("n_eff", "n_eff", "count", help=_n_eff_of(group) or "effective sample size"),
         Column("standard_error", "SE", "number", d + 1, help="standard error of the score"),
         *(Column(name, _share_title(name), "percent", help=SHARE_HELP) for name in shares),
-        Column("reason", "Why undefined"),
+        Column("reason", "Why", help="why a number is undefined, or its level refused"),
     )
     rows = []
     for e in group.estimates:
@@ -72,7 +72,7 @@ def scores_table(group: Group) -> Table:
                 e.n_eff,
                 e.standard_error,
                 *(e.components.get(name, math.nan) for name in shares),
-                str(e.reason or (to_best.reason if to_best else "") or ""),
+                str(e.reason or e.refused or (to_best.reason if to_best else "") or ""),
             )
         )
     drop = set()

@@ -22,9 +22,15 @@ LONGEST_NAME = 60  # in a sentence
 LONGEST_TABLE = 15  # rows; a longer table of pairs is summed up in a sentence
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _NOTICE = {"note": "cyan", "warning": "yellow", "error": "red", "good": "green"}
+_KEY = {
+    "best": "◆ best",
+    "tied": "● cannot be told from the best",
+    "behind": "○ behind",
+    "refused": "✕ level refused",
+}
 _ASCII = str.maketrans(
     {"–": "-", "—": "-", "−": "-", "…": ".", "·": "|", "◆": "*", "●": "o", "○": ".", "├": "|", "┤": "|", "─": "-",
-     "“": '"', "”": '"', "’": "'", "±": "~", "→": ">", "•": "*", "×": "x"}
+     "“": '"', "”": '"', "’": "'", "±": "~", "→": ">", "•": "*", "×": "x", "✕": "x"}
 )  # fmt: skip
 
 
@@ -154,13 +160,14 @@ def _cells(block: TableBlock, row: tuple[object, ...]) -> list[Cell]:
 
 def _forest(chart: ForestPlot, block: TableBlock, style: Style) -> str:
     rows = [_cells(block, row) for row in block.table.rows]
-    marks = {"best": "◆", "tied": "●", "behind": "○", "": " "}
-    paints = {"best": ("bold",), "tied": ("cyan",), "behind": (), "": ("dim",)}
+    marks = {"best": "◆", "tied": "●", "behind": "○", "refused": "✕", "": " "}
+    paints = {"best": ("bold",), "tied": ("cyan",), "behind": (), "refused": ("dim",), "": ("dim",)}
     for row, point in zip(rows, chart.rows, strict=True):
         row[0] = Cell(row[0].text, name=True, mark=marks[point.standing] + " ", paint=paints[point.standing])
-    several = any(point.standing in ("tied", "behind") for point in chart.rows)
+    several = any(point.standing in ("tied", "behind", "refused") for point in chart.rows)
     if not several:
         rows = [[Cell(row[0].text, name=True), *row[1:]] for row in rows]
     text = lay_out(block.table.columns, rows, block.brief, style, sketch=sketch_column(chart))
-    key = "◆ best   ● cannot be told from the best   ○ behind"
+    used = {point.standing for point in chart.rows}
+    key = "   ".join(words for standing, words in _KEY.items() if standing in used or standing in ("best", "behind"))
     return "\n".join([text, *(style.paint(line, "dim") for line in _wrap(key, style))]) if several else text

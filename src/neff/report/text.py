@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import unicodedata
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -115,22 +116,21 @@ def distinct(names: Sequence[str], limit: int, ellipsis: str = "…") -> list[st
     >>> distinct(["aaaaaaaa-1-zzzzzzzz", "aaaaaaaa-2-zzzzzzzz"], 9)
     ['aaaa…zzzz', 'aaa…zzz~2']
     """
-    wanted = len(set(names))
-    for head in (0.5, 0.7, 0.9, 0.3, 0.1):
-        short = [shorten(name, limit, ellipsis, head=head) for name in names]
-        if len(set(short)) == wanted:
-            return short
+    short = {name: shorten(name, limit, ellipsis) for name in names}
+    for head in (0.7, 0.9, 0.3, 0.1):
+        alike = Counter(short.values())
+        again = {name: shorten(name, limit, ellipsis, head=head) for name in short if alike[short[name]] > 1}
+        taken = Counter((short | again).values())
+        short |= {name: text for name, text in again.items() if taken[text] == 1}
     owners: dict[str, str] = {}
-    result = []
-    for name in names:
-        text, k = shorten(name, limit, ellipsis), 1
-        while owners.get(text, name) != name:
+    for name, text in short.items():
+        k = 1
+        while owners.setdefault(text, name) != name:
             k += 1
             mark = f"~{k}"
             text = shorten(name, max(limit - len(mark), 1), ellipsis) + mark
-        owners[text] = name
-        result.append(text)
-    return result
+        short[name] = text
+    return [short[name] for name in names]
 
 
 def label(name: str, limit: int) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Cell", "lay_out"]
 
 GAP = 2
-NAME_MIN, SKETCH_MIN, SKETCH_MAX = 24, 18, 44
+NAME_MIN, SKETCH_MIN, SKETCH_MAX = 28, 18, 44
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,10 @@ class Coverage:
     ----------
     policy
         Its name.
-    n, n_labels, n_own
-        Its judged rows; all labelled rows that the calibrator was fitted to; labelled rows of its own.
+    n, n_labels
+        Its judged rows; all labelled rows that the calibrator was fitted to.
+    n_own, n_own_prompts
+        Labelled rows of its own, and the prompts they answer.
     label_ess
         How many labels its calibrated mean rests on; see `label_ess`.
     boundary
@@ -61,6 +63,7 @@ class Coverage:
     n: int
     n_labels: int
     n_own: int
+    n_own_prompts: int
     label_ess: float
     boundary: Boundary
     floor_mass: float
@@ -185,6 +188,7 @@ def coverage(judged: Judged, calibration: Calibration, *, labelled_score: ArrayL
         n=judged.n,
         n_labels=len(labelled),
         n_own=int(own.sum()),
+        n_own_prompts=len(np.unique(judged.prompt[own])),
         label_ess=label_ess(judged.score, labelled),
         boundary=boundary(
             judged.score, labelled, value, value_range=calibration.quality.value_range, scale=calibration.scale

@@ -70,40 +70,37 @@ def blocks(records: Records, *, unscored: Unscored = "exclude") -> Iterator[Bloc
 
 
 def _block(records: Records, task: str, metric: str, unscored: Unscored) -> Block:
-    _, item_of_row = _compact(records.item)
-    models, model_of_row = _compact(records.model)
-    shape = (int(item_of_row.max()) + 1, len(models))
-    cell = item_of_row * shape[1] + model_of_row
-    score = records.score
+    models, shape, cell, first = _cells(records)
+    score, weight = records.score, records.weight
     missing = np.isnan(score)
-    n_unscored = np.bincount(model_of_row[missing], minlength=shape[1])
-    weight = records.weight
+    n_unscored = np.bincount(cell[missing] % shape[1], minlength=shape[1])
     if unscored == "wrong":
         score = np.where(missing, 0.0, score)
     elif missing.any():
         cell, score = cell[~missing], score[~missing]
         weight = None if weight is None else weight[~missing]
-    is_binary = (score == 0) | (score == 1)
-    if not is_binary.all():
+    size = shape[0] * shape[1]
+    fractional = (score != 0) & (score != 1)
+    binary = np.bincount(cell[fractional] % shape[1], minlength=shape[1]) == 0
+    draws = np.bincount(cell, minlength=size)
+    if not binary.all() and draws.max(initial=0) > 1:
         # Sums of fractions depend on their order; sort, so that no result depends on the order of rows.
         order = np.lexsort((score, cell)) if weight is None else np.lexsort((weight, score, cell))
         cell, score = cell[order], score[order]
-        is_binary = is_binary[order]
         weight = None if weight is None else weight[order]
-    size = shape[0] * shape[1]
-    draws = np.bincount(cell, minlength=size)
+        del order  # rows are many, and memory is counted here
+    item_weight = None
     with np.errstate(invalid="ignore", divide="ignore"):
         if weight is None:
             mean = np.bincount(cell, score, minlength=size) / draws
-            item_weight = None
         else:
             total = np.bincount(cell, weight, minlength=size)
             mean = np.bincount(cell, weight * score, minlength=size) / total
             item_weight = (total / draws).reshape(shape)
-    within: NDArray[np.float64] = np.bincount(cell, (score - mean[cell]) ** 2, minlength=size).astype(np.float64)
-    binary = np.bincount(cell[~is_binary] % shape[1], minlength=shape[1]) == 0
-    some_row = np.empty(shape[0], np.int64)
-    some_row[item_of_row] = np.arange(len(item_of_row))  # any row will do: a cluster is constant within an item
+    deviation = mean[cell]
+    np.subtract(score, deviation, out=deviation)
+    np.square(deviation, out=deviation)
+    within = np.bincount(cell, deviation, minlength=size).astype(np.float64, copy=False)
     return Block(
         task=task,
         metric=metric,
@@ -114,8 +111,26 @@ def _block(records: Records, task: str, metric: str, unscored: Unscored) -> Bloc
         unscored=n_unscored,
         binary=binary,
         weight=item_weight,
-        clusters=tuple(cluster.codes[some_row].astype(np.int64) for cluster in records.clusters),
+        clusters=tuple(cluster.codes[first].astype(np.int64) for cluster in records.clusters),
     )
+
+
+def _cells(
+    records: Records,
+) -> tuple[tuple[str, ...], tuple[int, int], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the models in use, (n_items, n_models), each row's cell in that table, and one row of each item.
+
+    Any row of an item will do: what is asked of it, the cluster, is constant within an item.
+    """
+    models, column = _compact(records.model)
+    _, item = _compact(records.item)
+    n_items = int(item.max()) + 1
+    some_row = np.empty(n_items, np.int64)
+    some_row[item] = np.arange(len(item), dtype=np.int32 if len(item) < 2**31 else np.int64)
+    cell = item.astype(np.int64)
+    cell *= len(models)
+    cell += column
+    return models, (n_items, len(models)), cell, some_row
 
 
 def merge(parts: Sequence[Block], task: str) -> Block:
@@ -151,8 +166,8 @@ def merge(parts: Sequence[Block], task: str) -> Block:
     )
 
 
-def _compact(factor: Factor) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+def _compact(factor: Factor) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     """Return the levels in use and each row's place among them, in O(n)."""
     used = np.bincount(factor.codes, minlength=factor.n_levels) > 0
-    place = np.cumsum(used) - 1
+    place = (np.cumsum(used) - 1).astype(np.int32)
     return tuple(name for name, seen in zip(factor.levels, used, strict=True) if seen), place[factor.codes]

@@ -212,8 +212,8 @@ def stabilise(
 
 
 def _mean_one(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    floored = np.maximum(weights, FLOOR)
-    return floored / floored.mean()
+    floored: NDArray[np.float64] = np.maximum(weights, FLOOR)
+    return floored / float(floored.mean())
 
 
 def _largest_variance(ess_floor: float | None, variance_cap: float | None) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from neff.errors import ArgumentError
 from neff.evaluate.judge.estimate import by_prompt
-from neff.evaluate.off_policy.weights import n_eff
+from neff.stats.weights import WeightSummary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,9 +77,14 @@ def rewards(logged: Logged, calibration: Calibration) -> tuple[NDArray[np.float6
 
 
 def overlap(logged: Logged) -> dict[str, float]:
-    """Return the effective sample size of the raw weights, as a count and as a share."""
-    effective = n_eff(logged)
-    return {"n_eff": effective, "n_eff_fraction": effective / logged.n if logged.n else float("nan")}
+    """Return what the raw weights say about overlap.
+
+    `n_eff` and `n_eff_fraction`: their effective sample size. `log_mean_ratio`: the logarithm of the mean of the
+    probability ratios themselves, which is near 0 where the logged policy gives all that the target gives. Far below
+    0, the target lives on answers that the logged policy never gives, however even the weights are.
+    """
+    summary = WeightSummary.of(logged.log_ratio)
+    return {"n_eff": summary.ess, "n_eff_fraction": summary.ess_fraction, "log_mean_ratio": summary.log_mean}
 
 
 def join(

@@ -36,8 +36,8 @@ class Fluctuation(NamedTuple):
 
     epsilon: float
     n_iterations: int
-    converged: bool
     link: Link
+    converged: bool = True
 
     def apply(self, g: NDArray[np.float64], h: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the shifted predictions, in [0, 1], shape (n,)."""
@@ -76,20 +76,20 @@ def fluctuate(
     check_choice(link, ("logit", "identity"), argument="link", call="fluctuate")
     if link == "identity":
         squares = float(h @ h)
-        return Fluctuation(float(h @ (reward - g)) / squares if squares > SINGULAR else 0.0, 1, True, link)
+        return Fluctuation(float(h @ (reward - g)) / squares if squares > SINGULAR else 0.0, 1, link)
     if not np.abs(h).sum() > 0:
-        return Fluctuation(0.0, 0, True, link)
+        return Fluctuation(0.0, 0, link)
     epsilon, eta = 0.0, _logit(g)
     for iteration in range(1, MAX_ITERATIONS + 1):
         fitted = _expit(eta + epsilon * h)
         score = float(h @ (reward - fitted))
         information = float((h * h) @ (fitted * (1.0 - fitted)))
         if information <= SINGULAR:
-            return Fluctuation(epsilon, iteration, abs(score) <= TOLERANCE, link)
+            return Fluctuation(epsilon, iteration, link, converged=abs(score) <= TOLERANCE)
         if abs(score) / math.sqrt(information) <= TOLERANCE:
-            return Fluctuation(epsilon, iteration, True, link)
+            return Fluctuation(epsilon, iteration, link)
         epsilon += max(-LARGEST_STEP, min(LARGEST_STEP, score / information))
-    return Fluctuation(epsilon, MAX_ITERATIONS, False, link)
+    return Fluctuation(epsilon, MAX_ITERATIONS, link, converged=False)
 
 
 def tmle(

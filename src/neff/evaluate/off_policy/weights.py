@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.errors import ArgumentError
-from neff.stats.weights import ess, normalise
+from neff.stats.weights import normalise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from neff.evaluate.off_policy.data import Logged
 
-__all__ = ["hajek_weights", "least_variance_mixture", "n_eff"]
+__all__ = ["hajek_weights", "least_variance_mixture"]
 
 
 def hajek_weights(logged: Logged, *, cap: float | None = None) -> NDArray[np.float64] | None:
@@ -60,13 +60,8 @@ def hajek_weights(logged: Logged, *, cap: float | None = None) -> NDArray[np.flo
     weights: NDArray[np.float64] = normalise(logged.log_ratio) * logged.n
     if cap is None:
         return weights
-    weights = np.minimum(weights, cap)
-    return weights / weights.mean()
-
-
-def n_eff(logged: Logged) -> float:
-    """Return the effective sample size of the raw weights: the one that says whether there is overlap."""
-    return float(ess(logged.log_ratio))
+    capped: NDArray[np.float64] = np.minimum(weights, cap)
+    return capped / float(capped.mean())
 
 
 def least_variance_mixture(covariance: NDArray[np.float64], *, slack: float = 1e-10) -> NDArray[np.float64]:
@@ -116,4 +111,4 @@ def least_variance_mixture(covariance: NDArray[np.float64], *, slack: float = 1e
         active = np.delete(active, int(np.argmin(share)))
     mixture = np.zeros(len(covariance))
     mixture[active] = np.maximum(share, 0.0)
-    return mixture / mixture.sum()
+    return mixture / float(mixture.sum())
