@@ -62,4 +62,4 @@ fixtures:
 	$(VENV)-fixtures/bin/python tests/fixtures/make_fixtures.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-fixtures node_modules site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-fixtures node_modules site .cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

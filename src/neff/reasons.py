@@ -42,4 +42,5 @@ class Reason(StrEnum):
     CONSTANT_INPUT = "constant input"
     NOT_REACHABLE = "not reachable"
     NO_REPEATS = "one draw per item"
+    OF_TASKS = "an average over tasks"
     ONE_ANSWER_PER_CELL = "one answer per cell"

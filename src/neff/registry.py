@@ -28,6 +28,9 @@ Kind = Literal[
     "variances",  # f(variances, dfs) -> degrees of freedom
     "family",  # f(number of comparisons) -> number
     "interval",  # f(value, standard_error) -> Interval
+    "binomials",  # f(successes, n) -> one number per cell, or object with .shrunk
+    "two_binomials",  # f(successes_a, n_a, successes_b, n_b) -> object with .shrunk
+    "means",  # f(means, variances, n) -> object with .shrunk
 ]
 
 Property = Literal[

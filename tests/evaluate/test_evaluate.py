@@ -412,3 +412,26 @@ def test_results_round_trip_through_json():
     result = evaluate(long_table(scores), tests=("permutation",), n_resamples=200, rng=1)
     text = result.to_json()
     assert Evaluation.from_dict(json.loads(text)).to_json() == text
+
+
+def test_under_a_margin_not_better_by_it_is_not_beaten():
+    """Regression: "not better by the margin" was once read as "beaten", which crowned the worst model."""
+    rng = np.random.default_rng(47)
+    base = rng.normal(size=211)
+    scores = np.c_[base + 0.4, base + 0.2, base] + 0.1 * rng.normal(size=(211, 3))
+    result = evaluate(long_table(scores, models=["best", "middle", "worst"]), margin=0.3)
+    assert result.tied("all", "score") == ("best", "middle")
+    assert evaluate(long_table(scores, models=["best", "middle", "worst"]), margin=0.9).tied("all", "score") == (
+        "best",
+        "middle",
+        "worst",
+    )
+
+
+def test_the_room_can_be_called_and_says_how():
+    import inspect
+
+    import neff
+
+    assert list(inspect.signature(neff.evaluate).parameters)[:2] == ["records", "level"]
+    assert neff.evaluate({"item": [1, 2], "model": ["m", "m"], "score": [0.5, 0.25]}).estimates[0].n == 2

@@ -241,8 +241,7 @@ def test_the_policy_blocks_a_script_that_got_in(open_page, make):
     open_page.trouble.clear()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 @pytest.mark.parametrize(
     "name", ["five models", "two models", "undefined", "refused", "hostile", "tasks and metrics", "many"]
 )

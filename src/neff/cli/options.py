@@ -149,7 +149,7 @@ class Statistics:
     """
 
     level: Number = 0.95
-    correction: Literal["holm", "benjamini-hochberg", "bonferroni", "none"] = "holm"
+    correction: Literal["holm", "benjamini-hochberg", "benjamini-yekutieli", "bonferroni", "none"] = "holm"
     margin: Number = 0.0
     aggregate: Literal["macro", "micro", "none"] = "macro"
     unscored: Literal["exclude", "wrong"] = "exclude"

@@ -1,5 +1,6 @@
 """The evaluate room: which model is better, by how much, and how sure are we?"""
 
+import inspect
 import sys
 from types import ModuleType
 from typing import Any
@@ -19,4 +20,6 @@ class _Room(ModuleType):
         return evaluate(*arguments, **options)
 
 
-sys.modules[__name__].__class__ = _Room
+_room = sys.modules[__name__]
+_room.__class__ = _Room
+_room.__signature__ = inspect.signature(evaluate)  # type: ignore[attr-defined]

@@ -45,8 +45,8 @@ class PlanRow:
     draws_now
         Scored draws per item and model now (harmonic mean of the two models).
     draws_needed
-        Draws per item that would do on the items at hand. NaN where no number does, or where the records have no
-        repeats, so that nobody knows; `reason` says which.
+        Draws per item that would do on the items at hand. NaN where no number does, where the records have no
+        repeats, so that nobody knows, or for an average over tasks; `reason` says which.
     """
 
     task: str
@@ -364,7 +364,9 @@ def _draws(
     """Return draws per item that reach the target on the items at hand, or the reason why there is no number."""
     sampling = [result.estimate(model, c.task, c.metric).components.get("sampling", math.nan) for model in (c.a, c.b)]
     per_draw = sum(sampling)
-    if c.task in (MACRO, MICRO) or math.isnan(per_draw):
+    if c.task in (MACRO, MICRO):
+        return math.nan, Reason.OF_TASKS
+    if math.isnan(per_draw):
         return math.nan, Reason.NO_REPEATS
     allowed = c.n_items * (target / _multiple(c.df, power, level, n_comparisons)) ** 2
     of_items = max(0.0, c.n_items * c.standard_error**2 - per_draw / draws_now)

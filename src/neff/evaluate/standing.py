@@ -136,7 +136,7 @@ def tied_set(estimates: Sequence[Estimate], comparisons: Sequence[Comparison]) -
     estimates
         Of one (task, metric), best first.
     comparisons
-        Decided, of the same group; a margin of 0.
+        Decided, of the same group. Under a margin, told apart means better by more than the margin.
     """
     standing = {e.model: e for e in estimates if not math.isnan(e.value)}
     if not standing:
@@ -146,9 +146,9 @@ def tied_set(estimates: Sequence[Estimate], comparisons: Sequence[Comparison]) -
     for c in comparisons:
         if c.verdict is Verdict.HOLDS:
             beaten.setdefault(c.b, c.a)
-        elif c.verdict is Verdict.FAILS:
+            told_apart.add(frozenset((c.a, c.b)))
+        elif c.verdict is Verdict.FAILS and c.margin == 0:  # with a margin it says "not better by it", no more
             beaten.setdefault(c.a, c.b)
-        if c.verdict in (Verdict.HOLDS, Verdict.FAILS):
             told_apart.add(frozenset((c.a, c.b)))
     first = next(iter(standing))
     sound = [model for model, e in standing.items() if not e.refused]

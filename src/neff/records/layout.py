@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from neff.errors import ArgumentError
-from neff.records.finder import Finder, is_glob, normal
+from neff.records.finder import SYNONYMS, Finder, is_glob, normal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -164,10 +164,12 @@ def _kept(finder: Finder, other: Iterable[str], keep: Keep) -> tuple[str, ...]:
 
 
 def _unused(other: Iterable[str], found: dict[str, str], clusters: tuple[str, ...]) -> tuple[str, ...]:
-    """Say which columns have the very name of a role that nobody plays."""
+    """Say which columns have a name of a role that nobody plays; a repeat by another name is too common to mention."""
+    open_roles = [role for role in _OPTIONAL if role not in found and not (role == "cluster" and clusters)]
+    names = {role: (role, *(SYNONYMS[role] if role != "draw" else ())) for role in open_roles}
     return tuple(
         f"column {name!r} was not used; add --{role} {name} {_WHY[role]}"
         for name in other
-        for role in _OPTIONAL
-        if normal(name) == role and role not in found and not (role == "cluster" and clusters)
+        for role in open_roles
+        if normal(name) in names[role]
     )

@@ -139,6 +139,11 @@ def as_records(data: Any, *, keep: Keep | Sequence[str] | None = None, **options
     **options
         As in `read`.
 
+    Returns
+    -------
+    Records
+        One row per draw.
+
     Raises
     ------
     RecordsError

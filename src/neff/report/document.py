@@ -1,8 +1,7 @@
 """The one document model: what a report says, before anybody decides how it looks.
 
-A builder (`neff.report.build`) turns a result into a `Document`; a renderer (`terminal`, `html`, `markdown`)
-turns a `Document` into text. A new room adds one builder and gets every output; a new output adds one
-renderer and gets every room.
+A builder turns a result into a `Document`, a renderer turns it into text: a new room adds one builder and gets every
+output, a new output adds one renderer and gets every room.
 """
 
 from __future__ import annotations
@@ -147,10 +146,9 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the document under a heading.
+    """A part of the document under a heading. By its `role` a short output can leave it out.
 
-    `role` says what it is for, so that a short output can leave it out: "result" (numbers), "detail"
-    (one of very many results), "context" (notes, method) or "origin" (files, versions).
+    "result" (numbers), "detail" (one of very many results), "context" (notes, method), "origin" (files, versions).
     """
 
     title: Text
@@ -174,10 +172,8 @@ class Document:
     ----------
     title
         The finding, in one plain sentence without a full stop.
-    kind
-        What it is, for the masthead.
-    kicker
-        What was looked at, in a few words.
+    kind, kicker
+        What it is, and what was looked at, in a few words.
     lead
         The finding with its numbers.
     facts

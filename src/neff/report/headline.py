@@ -19,6 +19,7 @@ __all__ = ["correction_words", "flagged", "group_lead", "group_title"]
 _CORRECTIONS = {
     "holm": "Holm's correction",
     "benjamini-hochberg": "Benjamini and Hochberg's correction",
+    "benjamini-yekutieli": "Benjamini and Yekutieli's correction",
     "bonferroni": "Bonferroni's correction",
 }
 

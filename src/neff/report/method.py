@@ -20,6 +20,8 @@ _CORRECTIONS = {
     "false “told apart” is at most {alpha:.2g} per table.",
     "benjamini-hochberg": "p-values are adjusted by Benjamini and Hochberg's method over all pairs of a table: of the "
     "pairs told apart, at most {alpha:.2g} are expected to be false.",
+    "benjamini-yekutieli": "p-values are adjusted by Benjamini and Yekutieli's method over all pairs of a table: of "
+    "the pairs told apart, at most {alpha:.2g} are expected to be false, however the pairs depend on each other.",
     "none": "p-values are not corrected for the number of pairs: about {alpha:.2g} of equal pairs are told apart "
     "by chance alone.",
 }

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["facts", "footer", "kicker", "notices"]
 
 UNNAMED = ("", "all", "score")  # what records call a task or metric that has no name
-_CORRECTIONS = {"holm": "Holm", "benjamini-hochberg": "Benjamini–Hochberg", "bonferroni": "Bonferroni"}
+_CORRECTIONS = {
+    "holm": "Holm",
+    "benjamini-hochberg": "Benjamini–Hochberg",
+    "benjamini-yekutieli": "Benjamini–Yekutieli",
+    "bonferroni": "Bonferroni",
+}
 
 
 def kicker(groups: Sequence[Group]) -> Text:

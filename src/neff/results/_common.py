@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["from_json", "json_number", "known_fields", "pair_from_json", "percent", "plain", "signed"]
+__all__ = ["df_from_json", "from_json", "json_number", "known_fields", "pair_from_json", "percent", "plain", "signed"]
 
 
 def json_number(value: float) -> float | None:
@@ -20,6 +20,13 @@ def json_number(value: float) -> float | None:
 def from_json(value: float | None) -> float:
     """Return the number, NaN for None."""
     return math.nan if value is None else float(value)
+
+
+def df_from_json(data: Mapping[str, Any]) -> float:
+    """Return the degrees of freedom; None stands for infinity where there is a standard error, else for NaN."""
+    if data.get("df") is not None:
+        return float(data["df"])
+    return math.nan if data.get("standard_error") is None else math.inf
 
 
 def pair_from_json(pair: Sequence[float | None]) -> tuple[float, float]:

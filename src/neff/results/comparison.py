@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from neff.errors import ArgumentError
 from neff.reasons import Reason
-from neff.results._common import from_json, json_number, known_fields, pair_from_json, percent, plain, signed
+from neff.results._common import df_from_json, from_json, json_number, known_fields, pair_from_json, percent, plain, signed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,7 +160,7 @@ class Comparison:
         known = known_fields(cls, data)
         for name in ("difference", "standard_error", "correlation", "n_eff", "p_value", "p_adjusted"):
             known[name] = from_json(known.get(name))
-        known["df"] = math.inf if known.get("df") is None else float(known["df"])
+        known["df"] = df_from_json(data)
         known["interval"] = pair_from_json(known.get("interval", (None, None)))
         known["tests"] = {k: from_json(v) for k, v in known.get("tests", {}).items()}
         known["reason"] = None if known.get("reason") is None else Reason(known["reason"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from neff.reasons import Reason
-from neff.results._common import from_json, json_number, known_fields, pair_from_json, percent, plain
+from neff.results._common import df_from_json, from_json, json_number, known_fields, pair_from_json, percent, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,7 +132,7 @@ class Estimate:
         known = known_fields(cls, data)
         for name in ("value", "standard_error", "n_eff"):
             known[name] = from_json(known.get(name))
-        known["df"] = math.inf if known.get("df") is None else float(known["df"])
+        known["df"] = df_from_json(data)
         known["interval"] = pair_from_json(known.get("interval", (None, None)))
         known["components"] = {k: from_json(v) for k, v in known.get("components", {}).items()}
         known["reason"] = None if known.get("reason") is None else Reason(known["reason"])

@@ -1,5 +1,6 @@
 """Ground floor: pure statistics on arrays. Arrays in, small results out; no I/O, no frames, numpy and scipy only."""
 
+from neff.stats.beta_binomial import BetaBinomialFit, beta_binomial
 from neff.stats.binary import mcnemar
 from neff.stats.cluster import ClusterError, MeanSE, crv1, crv1_two_way, mean_se, welch_satterthwaite
 from neff.stats.intervals import (
@@ -17,11 +18,17 @@ from neff.stats.multiplicity import adjust, simultaneous_z
 from neff.stats.permutation import PermutationResult, permutation_paired
 from neff.stats.rank import kendall_tau, pairwise_agreement, spearman, top_k_overlap
 from neff.stats.resample import BootstrapResult, bootstrap_counts, bootstrap_mean, bootstrap_paired
+from neff.stats.shrinkage import RuleRisk, ShrinkageFit, shrink_means, shrink_rates
+from neff.stats.shrinkage_target import Predictor, cross_fitted_target
+from neff.stats.shrinkage_two_sample import CellMeans, cell_means, shrink_differences
+from neff.stats.sure import approximate_sure
 from neff.stats.tail import TailIndex, hill, pareto_k
 from neff.stats.weights import WeightSummary, ess, hellinger_affinity, normalise, top_share
 
 __all__ = [
+    "BetaBinomialFit",
     "BootstrapResult",
+    "CellMeans",
     "ClusterError",
     "Interval",
     "IsotonicFit",
@@ -29,14 +36,21 @@ __all__ = [
     "MeanSE",
     "Moments",
     "PermutationResult",
+    "Predictor",
+    "RuleRisk",
+    "ShrinkageFit",
     "TailIndex",
     "WeightSummary",
     "adjust",
+    "approximate_sure",
+    "beta_binomial",
     "beta_interval",
     "bootstrap_counts",
     "bootstrap_mean",
     "bootstrap_paired",
+    "cell_means",
     "clopper_pearson",
+    "cross_fitted_target",
     "crv1",
     "crv1_two_way",
     "ess",
@@ -54,6 +68,9 @@ __all__ = [
     "pairwise_agreement",
     "pareto_k",
     "permutation_paired",
+    "shrink_differences",
+    "shrink_means",
+    "shrink_rates",
     "simultaneous_z",
     "spearman",
     "t_interval",

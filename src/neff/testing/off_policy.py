@@ -156,7 +156,8 @@ def _world(scenario: OffPolicyScenario) -> _World:
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     relative: NDArray[np.float64] = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return relative / relative.sum(axis=1, keepdims=True)
+    total: NDArray[np.float64] = relative.sum(axis=1, keepdims=True)
+    return relative / total
 
 
 def _clipped_mean(quality: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,34 +6,34 @@ was drawn at random. The mean of f over the labelled rows is the mean of their l
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from neff.errors import ArgumentError
-from neff.evaluate.judge.slice import (
-    Curve,
-    Fitted,
-    LabelledSlice,
-    MonotoneCurve,
-    Quality,
-    quality_of,
-    two_stage_wins,
-)
+from neff.evaluate.judge.checks import checked_scale, labelled_slice
+from neff.evaluate.judge.data import check_covariates, check_prompts
+from neff.evaluate.judge.knots import curve_means
+from neff.evaluate.judge.quality import Quality, quality_of, warnings_of
+from neff.evaluate.judge.slice import Curve, Fitted, MonotoneCurve, compare_modes
 from neff.evaluate.judge.two_stage import TwoStageCurve
 from neff.stats._options import check_choice
 from neff.stats._validate import check_same_length, check_vector
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Calibration", "Mode", "calibrate"]
 
 Mode: TypeAlias = Literal["auto", "monotone", "two-stage"]
+
+SCHEMA = "neff.calibration/1"
+
+THIN = 100_000
+"""Answers beyond which the fold means of two-stage curves are taken over evenly spaced ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,8 +48,10 @@ class Calibration:
         Lowest and highest possible label; predictions stay inside.
     quality
         Fit on the labelled rows.
-    n_folds
-        K: `predict_fold(k, ...)` was fitted without the labels of fold k.
+    full, without
+        The curve from all labels, and the K curves that lack the labels of one fold each.
+    warnings
+        What weakens the calibration, in words.
     """
 
     mode: Fitted
@@ -57,42 +59,70 @@ class Calibration:
     quality: Quality
     full: Curve
     without: tuple[Curve, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def n_folds(self) -> int:
-        """Number of folds."""
+        """Number of folds K: `predict_fold(k, ...)` was fitted without the labels of fold k."""
         return len(self.without)
 
-    def predict(self, score: ArrayLike, covariates: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    def predict(self, score: ArrayLike, covariates: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return the calibrated value of each score, shape (n,), in label units."""
-        return self._clip(self.full.predict(_scores(score), covariates))
+        return self._clip(self.full.predict(*_rows(score, covariates)))
 
-    def predict_fold(
-        self, k: int, score: ArrayLike, covariates: NDArray[np.float64] | None = None
-    ) -> NDArray[np.float64]:
-        """Return the values of the curve that was fitted without fold k."""
-        return self._clip(self.without[k].predict(_scores(score), covariates))
+    def predict_fold(self, k: int, score: ArrayLike, covariates: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Return the values of the curve that was fitted without fold k, shape (n,)."""
+        if not 0 <= k < self.n_folds:
+            raise ArgumentError("k", f"in 0..{self.n_folds - 1}", k, call="Calibration.predict_fold")
+        return self._clip(self.without[k].predict(*_rows(score, covariates)))
 
     def predict_out_of_fold(
-        self, score: ArrayLike, fold: NDArray[np.int64], covariates: NDArray[np.float64] | None = None
+        self, score: ArrayLike, fold: ArrayLike, covariates: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """Return for each row the value of the curve that did not see the row's fold.
+        """Return for each row the value of the curve that did not see the row's fold, shape (n,).
 
         Raises
         ------
         ArgumentError
             If a fold was never fitted.
         """
-        scores = _scores(score)
-        if len(fold) and (int(fold.min()) < 0 or int(fold.max()) >= self.n_folds):
-            raise ArgumentError("fold", f"in 0..{self.n_folds - 1}", int(fold.max()), call="Calibration")
+        call = "Calibration.predict_out_of_fold"
+        scores, table = _rows(score, covariates)
+        folds = check_prompts(fold, argument="fold", call=call)
+        check_same_length(call=call, score=scores, fold=folds)
+        if len(folds) and int(folds.max()) >= self.n_folds:
+            fix = "Use the folds that the calibration was fitted with."
+            raise ArgumentError("fold", f"in 0..{self.n_folds - 1}", int(folds.max()), fix, call=call)
         values = np.empty(len(scores))
-        for k in range(self.n_folds):
-            rows = fold == k
-            if rows.any():
-                some = None if covariates is None else covariates[rows]
-                values[rows] = self.without[k].predict(scores[rows], some)
+        for k in np.flatnonzero(np.bincount(folds, minlength=self.n_folds)):
+            rows = folds == k
+            values[rows] = self.without[k].predict(scores[rows], None if table is None else table[rows])
         return self._clip(values)
+
+    def fold_means(self, score: ArrayLike, covariates: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Return the mean of `predict_fold(k, ...)` over the rows for every k, shape (K,).
+
+        Monotone curves take one pass over the rows for all folds. Two-stage curves take K passes over the distinct
+        scores, or, beyond 100,000 rows, over that many evenly spaced in the order of the score: these means serve to
+        measure how much the folds differ, which so many rows tell to a per cent or two.
+        """
+        scores, table = _rows(score, covariates)
+        if len(scores) == 0:
+            return np.full(self.n_folds, np.nan)
+        curves = [curve for curve in self.without if isinstance(curve, MonotoneCurve)]
+        if len(curves) == self.n_folds:
+            knots = np.unique(np.concatenate([curve.fit.x for curve in curves]))
+            return curve_means(knots, np.stack([self._clip(curve.predict(knots, None)) for curve in curves]), scores)
+        weights = None
+        if table is None:
+            scores, weights = np.unique(scores, return_counts=True)
+        if len(scores) > THIN:
+            step = -(-len(scores) // THIN)
+            chosen = np.argsort(scores, kind="stable")[step // 2 :: step]
+            scores, table = scores[chosen], None if table is None else table[chosen]
+            weights = None if weights is None else weights[chosen]
+        values = (self._clip(curve.predict(scores, table)) for curve in self.without)
+        return np.array([float(np.average(value, weights=weights)) for value in values])
 
     def _clip(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.clip(values, *self.scale)
@@ -100,17 +130,20 @@ class Calibration:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, from which `from_dict` rebuilds the calibration."""
         return {
-            "schema": "neff.calibration/1",
+            "schema": SCHEMA,
             "mode": self.mode,
             "scale": list(self.scale),
             "quality": self.quality.to_dict(),
             "full": self.full.to_dict(),
             "without": [curve.to_dict() for curve in self.without],
+            "warnings": list(self.warnings),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
         """Rebuild from `to_dict`."""
+        if data.get("schema") != SCHEMA:
+            raise ArgumentError("schema", repr(SCHEMA), data.get("schema"), call="Calibration.from_dict")
         curve = TwoStageCurve.from_dict if data["mode"] == "two-stage" else MonotoneCurve.from_dict
         return cls(
             mode=data["mode"],
@@ -118,6 +151,7 @@ class Calibration:
             quality=Quality.from_dict(data["quality"]),
             full=curve(data["full"]),
             without=tuple(curve(part) for part in data["without"]),
+            warnings=tuple(data["warnings"]),
         )
 
 
@@ -126,7 +160,7 @@ def calibrate(
     label: ArrayLike,
     *,
     fold: ArrayLike,
-    covariates: NDArray[np.float64] | None = None,
+    covariates: ArrayLike | None = None,
     mode: Mode = "auto",
     scale: tuple[float, float] = (0.0, 1.0),
     weights: ArrayLike | None = None,
@@ -135,8 +169,9 @@ def calibrate(
 ) -> Calibration:
     """Learn what a judge's score is worth on the oracle's scale.
 
-    Use it when every answer has a cheap score and a random slice has a trusted label. Not when labels were chosen
-    for cause (complaints, low scores): then no curve is right, and nothing in the data shows it.
+    Use it when every answer has a cheap score and a random slice has a trusted label: shares, 0 and 1, or grades
+    such as 1 to 5. Not when labels were chosen for cause (complaints, low scores): then no curve is right, and
+    nothing in the data shows it.
 
     Parameters
     ----------
@@ -147,15 +182,16 @@ def calibrate(
     fold
         Fold of each row's prompt, shape (n,), integers from 0; see `balanced_folds`.
     covariates
-        Further predictors, shape (n, d); they ask for the two-stage mode.
+        Further predictors, shape (n, d), such as the length of the answer or the scores of further judges; they ask
+        for the two-stage mode. With several judges take the best one as `score`.
     mode
-        "monotone": the label rises with the score. "two-stage": an additive spline index, ranked, then monotone.
-        "auto": two-stage where its out-of-fold squared error is lower by more than one standard error of the
-        paired difference, averaged over 10 fold assignments; else monotone.
+        "monotone": the label rises with the score; covariates are not used. "two-stage": an additive spline index,
+        ranked, then monotone. "auto": two-stage with covariates, or where its out-of-fold squared error is lower by
+        more than one standard error of the paired difference, over up to 10 fold assignments; else monotone.
     scale
         Lowest and highest possible label, declared, never guessed from the data.
     weights
-        How much each row counts, shape (n,).
+        How much each row counts, shape (n,), 0 or more; rows of weight 0 leave no trace.
     n_folds
         Number of folds; by default the largest fold plus one.
     prompt
@@ -170,12 +206,15 @@ def calibrate(
     Raises
     ------
     ArgumentError
-        If labels lie outside the scale, fewer than 4 rows are labelled, or shapes differ.
+        If labels lie outside the scale, fewer than 4 prompts are labelled, all labels lie in one fold, a prompt is
+        in two folds, a score is not finite, or shapes differ.
 
     Notes
     -----
     The mean of the fitted values over labelled rows is the mean label (isotonic least squares), for any weights.
     Monotone mode sums labels per fold and distinct score once, so that each refit costs O(distinct scores).
+    Two-stage curves need 20 labels in every training part; with fewer the score is ranked and covariates are left
+    out (see `warnings`). All K + 1 curves have the same form, so that the jackknife compares like with like.
 
     References
     ----------
@@ -190,50 +229,22 @@ def calibrate(
     >>> fit.mode, fit.predict([0.1, 0.54, 0.9]).round(2).tolist()
     ('monotone', [0.0, 0.48, 1.0])
     """
-    call = "calibrate"
-    check_choice(mode, ("auto", "monotone", "two-stage"), argument="mode", call=call)
+    check_choice(mode, ("auto", "monotone", "two-stage"), argument="mode", call="calibrate")
+    rows, count = labelled_slice(
+        score, label, fold=fold, covariates=covariates, weights=weights, prompt=prompt, n_folds=n_folds
+    )
+    limits = checked_scale(scale, rows.label)
+    found = compare_modes(rows) if mode == "auto" and rows.covariates is None else None
+    two_stage = mode == "two-stage" or (
+        mode == "auto" and (rows.covariates is not None or bool(found and found.two_stage))
+    )
+    chosen: Fitted = "two-stage" if two_stage else "monotone"
+    full, without = rows.fit(chosen, count)
+    quality = quality_of(rows, full, without, limits, found.rmse if found else None)
+    return Calibration(chosen, limits, quality, full, tuple(without), warnings_of(quality, full, rows.covariates))
+
+
+def _rows(score: ArrayLike, covariates: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    call = "Calibration.predict"
     scores = check_vector(score, argument="score", call=call)
-    labels = check_vector(label, argument="label", call=call, allow_nan=True)
-    folds = np.asarray(fold, np.int64)
-    check_same_length(call=call, score=scores, label=labels, fold=folds)
-    low, high = _checked_scale(scale, labels)
-    known = ~np.isnan(labels)
-    if int(known.sum()) < 4:
-        raise ArgumentError(
-            "label", "known for at least 4 rows", int(known.sum()), "Label more answers, drawn at random.", call=call
-        )
-    w = None if weights is None else check_vector(weights, argument="weights", call=call)[known]
-    x = None if covariates is None else np.asarray(covariates, float)[known]
-    prompts = np.arange(len(scores)) if prompt is None else np.asarray(prompt, np.int64)
-    slice_ = LabelledSlice(scores[known], labels[known], folds[known], prompts[known], x, w)
-    count = int(folds.max()) + 1 if n_folds is None else n_folds
-    chosen: Fitted
-    if mode != "auto":
-        chosen = mode
-    elif x is not None or two_stage_wins(slice_):
-        chosen = "two-stage"
-    else:
-        chosen = "monotone"
-    full, without = slice_.fit(chosen, count)
-    quality = quality_of(slice_, full, without, (low, high))
-    return Calibration(chosen, (low, high), quality, full, tuple(without))
-
-
-def _scores(score: ArrayLike) -> NDArray[np.float64]:
-    return np.asarray(score, np.float64)
-
-
-def _checked_scale(scale: Sequence[float], labels: NDArray[np.float64]) -> tuple[float, float]:
-    low, high = float(scale[0]), float(scale[1])
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ArgumentError("scale", "(lowest, highest) label, finite and ascending", scale, call="calibrate")
-    outside = np.flatnonzero((labels < low) | (labels > high))
-    if len(outside):
-        raise ArgumentError(
-            "label",
-            f"between {low:g} and {high:g}, the declared scale",
-            float(labels[outside[0]]),
-            f"{len(outside):,} label(s) lie outside; declare the scale of the labels, for example scale=(1, 5).",
-            call="calibrate",
-        )
-    return low, high
+    return scores, None if covariates is None else check_covariates(covariates, len(scores), call=call)

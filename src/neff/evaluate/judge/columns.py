@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +17,24 @@ if TYPE_CHECKING:
     from neff.evaluate.judge.contest import JudgeOptions
     from neff.records import Records
 
-__all__ = ["judged_policies"]
+__all__ = ["Answers", "judged_policies"]
 
 
-def judged_policies(records: Records, options: JudgeOptions) -> tuple[list[Judged], dict[str, int]]:
-    """Return every policy's judged answers of one (task, metric), and how many answers had no score."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """One policy's answers: as arrays for the estimators, its distinct items, and how many answers had no score."""
+
+    judged: Judged
+    items: NDArray[np.int32]
+    n_unscored: int
+
+
+def judged_policies(records: Records, options: JudgeOptions) -> list[Answers]:
+    """Return every policy's judged answers of one (task, metric)."""
+    if len(records.clusters) > 1:
+        raise ArgumentError(
+            "cluster", "one column where labels are used", "two", "Name the coarser grouping.", call="evaluate"
+        )
     label = np.full(len(records), math.nan) if records.label is None else records.label
     cluster = records.clusters[0] if records.clusters else records.item
     columns = [_number(records, name, "covariates") for name in options.covariates]
@@ -34,24 +48,22 @@ def judged_policies(records: Records, options: JudgeOptions) -> tuple[list[Judge
             call="evaluate",
         )
     scored = ~np.isnan(records.score)
-    policies, missing = [], {}
+    policies = []
     for code, policy in enumerate(records.model.levels):
         mine = records.model.codes == code
         if not mine.any():
             continue
         rows = mine & scored
-        missing[policy] = int((mine & ~scored).sum())
-        policies.append(
-            Judged(
-                policy,
-                cluster.codes[rows].astype(np.int64),
-                records.score[rows],
-                label[rows],
-                np.column_stack([column[rows] for column in columns]) if columns else None,
-                None if propensity is None else propensity[rows],
-            )
+        judged = Judged(
+            policy,
+            cluster.codes[rows].astype(np.int64),
+            records.score[rows],
+            label[rows],
+            np.column_stack([column[rows] for column in columns]) if columns else None,
+            None if propensity is None else propensity[rows],
         )
-    return policies, missing
+        policies.append(Answers(judged, np.unique(records.item.codes[rows]), int((mine & ~scored).sum())))
+    return policies
 
 
 def _number(records: Records, name: str, argument: str) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from neff.errors import ArgumentError, RecordsError
 from neff.evaluate.judge.calibration import Calibration, Mode, calibrate
-from neff.evaluate.judge.columns import judged_policies
+from neff.evaluate.judge.columns import Answers, judged_policies
 from neff.evaluate.judge.direct import DirectMethod, direct, judge_mean, labels_only
 from neff.evaluate.judge.folds import FoldMap, balanced_folds
 from neff.evaluate.judge.inference import Inference, infer, infer_difference
@@ -82,11 +82,10 @@ class JudgedContest:
 
     task: str
     metric: str
-    n_unscored: Mapping[str, int]
-    policies: tuple[Judged, ...]
+    answers: Mapping[str, Answers]
+    clustered: bool
     estimates: Mapping[str, PolicyEstimate]
     calibration: Calibration | None
-    folds: FoldMap | None
     resampled: RefitBootstrap | None
 
     @classmethod
@@ -94,7 +93,8 @@ class JudgedContest:
         cls, task: str, metric: str, records: Records, options: JudgeOptions, n_resamples: int, rng: np.random.Generator
     ) -> JudgedContest:
         """Calibrate once, estimate every policy."""
-        policies, n_unscored = judged_policies(records, options)
+        answers = {found.judged.policy: found for found in judged_policies(records, options)}
+        policies = [found.judged for found in answers.values()]
         calibration = folds = resampled = None
         if options.estimator in _PLAIN:
             found = {p.policy: _PLAIN[options.estimator](p) for p in policies}
@@ -103,7 +103,7 @@ class JudgedContest:
             found = {p.policy: direct(p, calibration, folds, method=_direct(options.estimator)) for p in policies}
             if options.inference == "bootstrap":
                 resampled = bootstrap_refit(policies, folds, scale=options.scale, n_resamples=n_resamples, rng=rng)
-        return cls(task, metric, n_unscored, tuple(policies), found, calibration, folds, resampled)
+        return cls(task, metric, answers, bool(records.clusters), found, calibration, resampled)
 
     def models(self) -> list[str]:
         """Return the policies, sorted by name."""
@@ -113,8 +113,8 @@ class JudgedContest:
         """Return one policy's estimate in the shape of every other room."""
         part = self.estimates[model]
         found = self._inferred(model, options.level)
-        answers = next(p for p in self.policies if p.policy == model)
-        labels = answers.label[answers.labelled]
+        answers = self.answers[model]
+        labels = answers.judged.label[answers.judged.labelled]
         variance = float(labels.var(ddof=1)) if len(labels) > 1 else math.nan
         return Estimate(
             value=found.value,
@@ -123,8 +123,9 @@ class JudgedContest:
             level=options.level,
             df=found.df,
             n=part.n,
-            n_items=len(part.prompt),
-            n_unscored=self.n_unscored[model],
+            n_items=len(answers.items),
+            n_clusters=found.n_clusters if self.clustered else None,
+            n_unscored=answers.n_unscored,
             n_eff=variance / found.standard_error**2 if found.reason is None and variance > 0 else math.nan,
             n_eff_of=N_EFF_OF,
             method=self._method(part),
@@ -161,7 +162,7 @@ class JudgedContest:
         del rng
         level = options.level
         found = infer_difference(self.estimates[a], self.estimates[b], level=level)
-        mine, other = self.estimates[a].prompt, self.estimates[b].prompt
+        mine, other = self.answers[a].items, self.answers[b].items
         common = len(np.intersect1d(mine, other))
         error, interval, p_value, df = found.standard_error, found.interval, math.nan, found.df
         if self.resampled is not None and found.reason is None:
@@ -179,6 +180,7 @@ class JudgedContest:
             level=level,
             df=df,
             n_items=common,
+            n_clusters=found.n_clusters if self.clustered else None,
             n_unmatched=len(mine) + len(other) - 2 * common,
             correlation=found.correlation,
             p_value=p_value,

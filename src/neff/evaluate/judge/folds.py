@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.errors import ArgumentError
+from neff.evaluate.judge.data import check_prompts
+from neff.stats._validate import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,12 +31,17 @@ def hash_folds(prompts: Sequence[str], *, n_folds: int = 5, seed: int = 42) -> N
     prompts
         Prompt names, shape (n,).
     n_folds, seed
-        Number of folds, and what is hashed beside the name.
+        Number of folds, at least 1, and what is hashed beside the name.
 
     Returns
     -------
     ndarray
         Folds in 0..n_folds - 1, shape (n,).
+
+    Raises
+    ------
+    ArgumentError
+        If `n_folds` is not a whole number of at least 1.
 
     References
     ----------
@@ -45,6 +52,7 @@ def hash_folds(prompts: Sequence[str], *, n_folds: int = 5, seed: int = 42) -> N
     >>> hash_folds([f"p{i}" for i in range(8)]).tolist()
     [3, 4, 4, 1, 1, 3, 0, 3]
     """
+    n_folds = check_count(n_folds, argument="n_folds", call="hash_folds", minimum=1)
     return np.array(
         [
             int.from_bytes(blake2b(f"{prompt}-{seed}-{n_folds}".encode(), digest_size=8).digest(), "big") % n_folds
@@ -62,12 +70,30 @@ class FoldMap:
     n_folds: int
 
     def of(self, prompt: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the fold of each row's prompt, shape (n,)."""
-        return self.of_prompt[prompt]
+        """Return the fold of each row's prompt, shape (n,).
+
+        Raises
+        ------
+        ArgumentError
+            If a code is not one of 0..n_prompts - 1.
+        """
+        codes = check_prompts(prompt, argument="prompt", call="FoldMap.of")
+        if codes.size and int(codes.max()) >= len(self.of_prompt):
+            raise ArgumentError(
+                "prompt",
+                f"below {len(self.of_prompt)}, the number of prompts that were dealt",
+                int(codes.max()),
+                "Deal the folds over the prompts of all policies.",
+                call="FoldMap.of",
+            )
+        return self.of_prompt[codes]
 
 
 def balanced_folds(n_prompts: int, labelled: NDArray[np.int64], *, n_folds: int = 5, seed: int = 42) -> FoldMap:
     """Deal prompts to folds so that labelled prompts, and all others, are spread evenly.
+
+    Use it once over the prompts of all policies: a prompt then has one fold everywhere, and differences between
+    policies are left out fold by fold. The deal changes when prompts are added or labels arrive.
 
     Parameters
     ----------
@@ -88,7 +114,7 @@ def balanced_folds(n_prompts: int, labelled: NDArray[np.int64], *, n_folds: int 
     Raises
     ------
     ArgumentError
-        If fewer than two prompts are labelled, or n_folds is below 2.
+        If fewer than two prompts are labelled, `n_folds` is below 2, or a code is not one of 0..n_prompts - 1.
 
     Examples
     --------
@@ -96,10 +122,13 @@ def balanced_folds(n_prompts: int, labelled: NDArray[np.int64], *, n_folds: int 
     >>> np.bincount(folds.of(np.array([1, 3, 5, 7]))).tolist()
     [2, 2]
     """
-    if n_folds < 2:
-        raise ArgumentError("n_folds", "at least 2", n_folds, "Use 5.", call="balanced_folds")
-    known = np.zeros(n_prompts, bool)
-    known[labelled] = True
+    call = "balanced_folds"
+    n_folds = check_count(n_folds, argument="n_folds", call=call, minimum=2)
+    known = np.zeros(check_count(n_prompts, argument="n_prompts", call=call), bool)
+    codes = check_prompts(labelled, argument="labelled", call=call)
+    if codes.size and int(codes.max()) >= n_prompts:
+        raise ArgumentError("labelled", f"codes below n_prompts = {n_prompts}", int(codes.max()), call=call)
+    known[codes] = True
     n_labelled = int(known.sum())
     if n_labelled < 2:
         raise ArgumentError(
@@ -107,7 +136,7 @@ def balanced_folds(n_prompts: int, labelled: NDArray[np.int64], *, n_folds: int 
             "at least 2 prompts",
             n_labelled,
             "Label more prompts; one cannot be held out.",
-            call="balanced_folds",
+            call=call,
         )
     n_folds = min(n_folds, n_labelled)
     of_prompt = np.empty(n_prompts, np.int64)

@@ -60,20 +60,32 @@ class Transport:
     """
 
     policy: str
-    residual: float
-    standard_error: float
-    df: float
-    interval: tuple[float, float]
-    level: float
-    n: int
-    n_unlabelled: int
-    n_clusters: int
-    n_eff: float
-    margin: float | None
-    margin_to_hold: float
-    detectable: float
-    verdict: Verdict
+    residual: float = math.nan
+    standard_error: float = math.nan
+    df: float = math.nan
+    interval: tuple[float, float] = (math.nan, math.nan)
+    level: float = 0.95
+    n: int = 0
+    n_unlabelled: int = 0
+    n_clusters: int = 0
+    n_eff: float = math.nan
+    margin: float | None = None
+    margin_to_hold: float = math.nan
+    detectable: float = math.nan
+    verdict: Verdict = Verdict.NOT_CHECKED
     reason: Reason | None = None
+
+    def __str__(self) -> str:
+        if self.verdict is Verdict.NOT_CHECKED:
+            return f"{self.policy}: not checked ({self.reason})"
+        if math.isnan(self.standard_error):
+            return f"{self.policy}: {self.verdict}: mean residual {self.residual:+.4f}, no interval ({self.reason})"
+        low, high = self.interval
+        return (
+            f"{self.policy}: {self.verdict}: mean residual {self.residual:+.4f} ± {self.standard_error:.4f}, interval "
+            f"[{low:+.4f}, {high:+.4f}], {self.n_eff:.0f} effective clusters; a margin of {self.margin_to_hold:.4f} "
+            f"would {'hold' if self.n_eff >= FEWEST_CLUSTERS else 'need at least 20 of them'}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, NaN as None beside the reason."""
@@ -168,21 +180,15 @@ def transport(
     unlabelled = int(np.isnan(r).sum())
     used = ~np.isnan(r) & (v > 0)
     r, v = r[used], v[used]
-    nan = math.nan
     if r.size == 0:
         reason = Reason.NO_LABELS if unlabelled == len(used) else Reason.ZERO_WEIGHT
-        return Transport(
-            policy, nan, nan, nan, (nan, nan), level, 0, unlabelled, 0, nan, margin, nan, nan, Verdict.NOT_CHECKED, reason
-        )  # fmt: skip
-    _, code = np.unique(codes[used], return_inverse=True)
+        return Transport(policy, level=level, n_unlabelled=unlabelled, margin=margin, reason=reason)
     found = mean_se(r, weights=v, cluster=codes[used])
     mass = np.bincount(np.unique(codes[used], return_inverse=True)[1], v / v.max())
     worth = float(mass.sum()) ** 2 / float(np.square(mass).sum())
     df = math.floor(worth + 1e-9) - 1.0
-    error, reason = found.standard_error, found.reason
-    if df < 1:
-        error, reason = nan, Reason.ONE_CLUSTER
-    t = t_quantile(1 - (1 - level) / family / 2, df) if df >= 1 else nan
+    error = found.standard_error if df >= 1 else math.nan
+    t = t_quantile(1 - (1 - level) / family / 2, df) if df >= 1 else math.nan
     low, high = found.value - t * error, found.value + t * error
     return Transport(
         policy=policy,
@@ -199,7 +205,7 @@ def transport(
         margin_to_hold=max(abs(low), abs(high)),
         detectable=(t + normal_quantile(POWER)) * error,
         verdict=_verdict(low, high, margin, worth),
-        reason=reason,
+        reason=found.reason if df >= 1 else Reason.ONE_CLUSTER,
     )
 
 

@@ -1,7 +1,8 @@
 """Two-stage calibration: an additive spline index of score and covariates, its rank, and a monotone curve on top.
 
 What it estimates: E[label | score, covariates], without assuming that the label rises with the score, but keeping
-the mean of the labelled slice, because the last step is isotonic.
+the mean of the labelled slice, because the last step is isotonic. Without covariates the index may bend with the
+score; with them it is a sum of one curve per column, so that it sees no interactions.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neff.errors import ArgumentError
 from neff.stats.isotonic import IsotonicFit, isotonic_fit
 
 if TYPE_CHECKING:
@@ -18,20 +20,29 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["SplineIndex", "TwoStageCurve", "fit_two_stage"]
+__all__ = ["SplineIndex", "TwoStageCurve", "fit_two_stage", "knots_for"]
 
 SMALLEST = 20
 """Below this many rows an index cannot be learned: the score itself is the index, covariates are left out."""
 
+MOST_KNOTS = 8
+
 ALPHAS = np.logspace(-3, 3, 13)
+"""Ridge penalties to choose from."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SplineIndex:
     """A ridge regression on uniform cubic B-splines of each column.
 
-    `low`, `high` have shape (d,): the range of each column in training, outside of which the index is level;
-    `coef` has shape (d, n_knots + 1), `centre` is the mean label.
+    Attributes
+    ----------
+    low, high
+        Range of each column in training, shape (d,); outside of it the index is level.
+    coef
+        Shape (d, n_knots + 1): one coefficient per spline, the last one left out for the intercept.
+    intercept
+        Index of a row whose splines are all 0.
     """
 
     low: NDArray[np.float64]
@@ -40,11 +51,27 @@ class SplineIndex:
     intercept: float
 
     def predict(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the index of rows of shape (n, d)."""
+        """Return the index of rows of shape (n, d).
+
+        Each value comes from its own row by the same sequence of operations, wherever the row stands (a matrix
+        product would not promise that): equal rows have equal values to the last bit, so that ties stay ties and a
+        row of the slice is found at its own rank.
+        """
         d, n_basis = self.coef.shape
+        if columns.shape[1] != d:
+            raise ArgumentError(
+                "covariates",
+                f"{d - 1} column(s), as in the fit",
+                columns.shape[1] - 1,
+                "Give the covariates that the calibration was fitted with.",
+                call="Calibration.predict",
+            )
         value = np.full(len(columns), self.intercept)
         for j in range(d):
-            value += _basis(columns[:, j], self.low[j], self.high[j], n_basis) @ self.coef[j]
+            coef = np.append(self.coef[j], 0.0)
+            left, pieces = _splines(columns[:, j], self.low[j], self.high[j], n_basis - 1)
+            for offset, piece in enumerate(pieces):
+                value += coef[left + offset] * piece
         return value
 
 
@@ -100,30 +127,53 @@ class TwoStageCurve:
         )
 
 
+def knots_for(n_rows: int) -> int:
+    """Return how many knots the index has when it is learned from so many rows; 0: no index, the score is ranked."""
+    return 0 if n_rows < SMALLEST else min(MOST_KNOTS, n_rows // 4)
+
+
 def fit_two_stage(
     score: NDArray[np.float64],
     label: NDArray[np.float64],
     *,
     covariates: NDArray[np.float64] | None = None,
     weights: NDArray[np.float64] | None = None,
+    n_knots: int | None = None,
 ) -> TwoStageCurve:
-    """Fit the curve to labelled rows: score, label (and weights >= 0) of shape (m,), covariates of shape (m, d).
+    """Fit the curve to labelled rows.
 
-    Fewer than 20 rows are ranked by the score alone. O(m d) splines plus one small singular value decomposition.
+    Parameters
+    ----------
+    score, label
+        Shape (m,), finite.
+    covariates
+        Shape (m, d), or None.
+    weights
+        How much each row counts, shape (m,), 0 or more; rows of weight 0 leave no trace.
+    n_knots
+        Knots per column; 0 ranks the score alone. None takes as many as the rows allow (none below 20 rows).
+
+    Notes
+    -----
+    O(m d) splines, one singular value decomposition of an (m, 9 d) matrix and a sort.
+
+    References
+    ----------
+    Landesberg and Narayan, "Causal Judge Evaluation", arXiv:2512.11150 (AutoCal-R, two-stage; release 0.3.0).
     """
     used = slice(None) if weights is None else weights > 0
     score, label = score[used], label[used]
     weights = np.ones(len(score)) if weights is None else weights[used]
+    n_knots = knots_for(len(score)) if n_knots is None else n_knots
     index = None
-    if len(score) >= SMALLEST:
+    raw = score
+    if n_knots:
         columns = _columns(score, None if covariates is None else covariates[used])
-        index = _fit_index(columns, label, weights)
+        index = _fit_index(columns, label, weights, n_knots)
         raw = index.predict(columns)
-    else:
-        raw = score
     ranks, code = np.unique(raw, return_inverse=True)
     cumulative = np.cumsum(np.bincount(code, weights=weights))
-    half = 0.5 * float(weights.sum()) / len(weights)  # 0.5 rows, where rows count once
+    half = 0.5 * float(weights.sum()) / len(weights)  # half a row, where rows count once
     cumulative = np.r_[-half, cumulative - half] / float(weights.sum())
     return TwoStageCurve(index, ranks, cumulative, isotonic_fit(_ecdf(raw, ranks, cumulative), label, weights=weights))
 
@@ -139,34 +189,37 @@ def _ecdf(
     return cumulative[np.searchsorted(ranks, values, side="right")]
 
 
-def _fit_index(columns: NDArray[np.float64], label: NDArray[np.float64], weights: NDArray[np.float64]) -> SplineIndex:
+def _fit_index(
+    columns: NDArray[np.float64], label: NDArray[np.float64], weights: NDArray[np.float64], n_knots: int
+) -> SplineIndex:
     m, d = columns.shape
-    n_knots = max(2, min(8, m // 4))
     low, high = columns.min(axis=0), columns.max(axis=0)
     n_basis = n_knots + 1  # n_knots + 2 cubic splines, less one, which the intercept replaces
-    design = np.column_stack([_basis(columns[:, j], low[j], high[j], n_basis) for j in range(d)])
-    coef, intercept = _ridge(design, label, weights)
+    design = np.zeros((m, d, n_basis + 1))
+    rows = np.arange(m)
+    for j in range(d):
+        left, pieces = _splines(columns[:, j], low[j], high[j], n_knots)
+        for offset, piece in enumerate(pieces):
+            design[rows, j, left + offset] = piece
+    coef, intercept = _ridge(design[:, :, :n_basis].reshape(m, -1), label, weights)
     return SplineIndex(low, high, coef.reshape(d, n_basis), intercept)
 
 
-def _basis(values: NDArray[np.float64], low: float, high: float, n_basis: int) -> NDArray[np.float64]:
-    """Return uniform cubic B-splines at each value, shape (n, n_basis), level outside [low, high].
+def _splines(
+    values: NDArray[np.float64], low: float, high: float, n_knots: int
+) -> tuple[NDArray[np.int64], tuple[NDArray[np.float64], ...]]:
+    """Return which spline is the first of the four that are not 0 at each value, and the four.
 
-    On uniform knots the four splines that are not zero at a point are fixed cubics of its place between two knots.
+    On uniform knots they are fixed cubics of the place between two knots. Level outside [low, high].
     """
-    basis = np.zeros((len(values), n_basis + 1))
-    n_knots = n_basis - 1
-    if not high > low:
-        return basis[:, :-1]  # a constant column says nothing
+    if not high > low:  # a constant column says nothing
+        return np.zeros(len(values), np.int64), (np.zeros(len(values)),) * 4
     place = (np.clip(values, low, high) - low) / (high - low) * (n_knots - 1)
     left = np.minimum(place.astype(np.int64), n_knots - 2)
     u = place - left
-    rows = np.arange(len(values))
-    basis[rows, left] = (1 - u) ** 3 / 6
-    basis[rows, left + 1] = (3 * u**3 - 6 * u**2 + 4) / 6
-    basis[rows, left + 2] = (-3 * u**3 + 3 * u**2 + 3 * u + 1) / 6
-    basis[rows, left + 3] = u**3 / 6
-    return basis[:, :-1]
+    v = 1 - u
+    square, cube = u * u, u * u * u
+    return left, (v * v * v / 6, (3 * cube - 6 * square + 4) / 6, (-3 * cube + 3 * square + 3 * u + 1) / 6, cube / 6)
 
 
 def _ridge(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.errors import ArgumentError
+from neff.evaluate.judge.data import check_covariates, check_prompts
 from neff.stats._validate import check_same_length, check_vector, check_weights
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Logged:
         label: ArrayLike,
         log_prob: ArrayLike,
         target_log_prob: ArrayLike,
-        covariates: NDArray[np.float64] | None = None,
+        covariates: ArrayLike | None = None,
         propensity: ArrayLike | None = None,
     ) -> Logged:
         """Check the columns and keep the rows that have both log-probabilities (NaN = missing).
@@ -90,7 +91,7 @@ class Logged:
         >>> logged.n, logged.n_dropped, logged.n_labelled
         (2, 1, 1)
         """
-        prompts = np.asarray(prompt, np.int64)
+        prompts = check_prompts(prompt, argument="prompt", call=_CALL)
         scores = check_vector(score, argument="score", call=_CALL)
         labels = check_vector(label, argument="label", call=_CALL, allow_nan=True)
         behaviour = _log_prob(log_prob, "log_prob")
@@ -103,6 +104,7 @@ class Logged:
         if known is not None:
             check_same_length(call=_CALL, prompt=prompts, propensity=known)
             _refuse((known <= 0) | (known > 1), known, "propensity", "above 0 and at most 1", "")
+        x = None if covariates is None else check_covariates(covariates, len(scores), call=_CALL)
         kept = ~(np.isnan(behaviour) | np.isnan(target))
         return cls(
             policy=policy,
@@ -111,7 +113,7 @@ class Logged:
             label=labels[kept],
             log_prob=behaviour[kept],
             target_log_prob=target[kept],
-            covariates=None if covariates is None else np.asarray(covariates, float)[kept],
+            covariates=None if x is None else x[kept],
             propensity=None if known is None else known[kept],
             n_dropped=int(np.count_nonzero(~kept)),
         )

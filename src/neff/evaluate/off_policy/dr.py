@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.evaluate.judge.estimate import PolicyEstimate
-from neff.evaluate.off_policy.ips import jackknife_of, without_overlap
-from neff.evaluate.off_policy.terms import Fresh, check_pair, join, overlap
+from neff.evaluate.off_policy.terms import Fresh, check_pair, jackknife_of, join, raw_overlap, without_overlap
 from neff.evaluate.off_policy.weights import hajek_weights
 from neff.reasons import Reason
 
@@ -88,11 +87,10 @@ def dr(
     method = "dr" if cap is None else f"dr, weights capped at {cap:g}"
     warnings = check_pair(logged, fresh)
     weights = hajek_weights(logged, cap=cap)
-    if weights is None:
-        return without_overlap(logged, method)
-    if logged.n_labelled == 0 or fresh.n == 0:
-        reason = Reason.NO_LABELS if fresh.n else Reason.EMPTY
-        return PolicyEstimate.undefined(logged.policy, method, reason, n=logged.n, n_dropped=logged.n_dropped)
+    if weights is None or fresh.n == 0:
+        return without_overlap(logged, method, fresh)
+    if logged.n_labelled == 0:
+        return PolicyEstimate.undefined(logged.policy, method, Reason.NO_LABELS, n=logged.n, n_dropped=logged.n_dropped)
     answers = Fresh.of(fresh)
     known, label = logged.labelled, np.where(logged.labelled, logged.label, 0.0)
     ratio = np.where(known, weights / (known.mean() if logged.propensity is None else logged.propensity), 0.0)
@@ -125,7 +123,7 @@ def dr(
         labelled=np.isin(prompt, logged.prompt[known]),
         n_parameters=1,
         components={
-            **overlap(logged),
+            **raw_overlap(logged),
             "direct": float(direct.mean()),
             "correction": float(correction.mean()),
             "n_eff_labelled": float(ratio.sum() ** 2 / (ratio @ ratio)) if ratio.any() else 0.0,

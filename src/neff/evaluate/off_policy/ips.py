@@ -1,8 +1,7 @@
 """Importance-weighted means of calibrated scores, without fresh answers of the target.
 
 What they estimate: the target's mean label, as far as the logged answers cover what it would say. `ips` and `snips`
-are textbook; `raw_ips` and `simcal_ips` are the published estimators of Causal Judge Evaluation, kept to reproduce
-its numbers.
+are textbook; `raw_ips` is the published baseline of Causal Judge Evaluation, kept to reproduce its numbers.
 """
 
 from __future__ import annotations
@@ -14,35 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.evaluate.judge.estimate import PolicyEstimate, by_prompt
-from neff.evaluate.off_policy.simcal import stabilise
-from neff.evaluate.off_policy.terms import overlap, rewards
+from neff.evaluate.off_policy.terms import raw_overlap, rewards, weighted_jackknife, without_overlap
 from neff.evaluate.off_policy.weights import hajek_weights
 from neff.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from numpy.typing import NDArray
 
     from neff.evaluate.judge.calibration import Calibration
-    from neff.evaluate.judge.folds import FoldMap
     from neff.evaluate.off_policy.data import Logged
 
-__all__ = ["ips", "jackknife_of", "raw_ips", "simcal_ips", "snips", "without_overlap"]
-
-
-def jackknife_of(calibration: Calibration, estimate: Callable[[int], float]) -> NDArray[np.float64]:
-    """Return the estimate with the calibrator of each fold left out, shape (K,)."""
-    return np.array([estimate(k) for k in range(calibration.n_folds)])
-
-
-def without_overlap(logged: Logged, method: str) -> PolicyEstimate:
-    """Return the estimate that does not exist because the target gives none of the logged answers."""
-    reason = Reason.NO_OVERLAP if logged.n else Reason.EMPTY
-    return PolicyEstimate.undefined(
-        logged.policy, method, reason, n=logged.n, n_labelled=logged.n_labelled, n_dropped=logged.n_dropped
-    )
+__all__ = ["ips", "raw_ips", "snips"]
 
 
 def ips(logged: Logged, *, calibration: Calibration) -> PolicyEstimate:
@@ -66,6 +49,18 @@ def ips(logged: Logged, *, calibration: Calibration) -> PolicyEstimate:
     References
     ----------
     Horvitz and Thompson 1952. Landesberg and Narayan, arXiv:2512.11150.
+
+    Examples
+    --------
+    >>> from neff.evaluate.judge.calibration import calibrate
+    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.testing import simulate_off_policy
+    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
+    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
+    >>> estimate = ips(logged, calibration=curve)
+    >>> round(estimate.value, 3), round(truth.value, 3)
+    (0, 0)
     """
     method = "ips"
     if logged.n == 0 or logged.log_ratio.max() == -np.inf:
@@ -106,6 +101,18 @@ def snips(logged: Logged, *, calibration: Calibration, cap: float | None = None)
     References
     ----------
     Swaminathan and Joachims 2015. Landesberg and Narayan, arXiv:2512.11150.
+
+    Examples
+    --------
+    >>> from neff.evaluate.judge.calibration import calibrate
+    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.testing import simulate_off_policy
+    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
+    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
+    >>> estimate = snips(logged, calibration=curve)
+    >>> round(estimate.value, 3), round(truth.value, 3)
+    (0, 0)
     """
     return _self_normalised(logged, "snips" if cap is None else f"snips, weights capped at {cap:g}", calibration, cap)
 
@@ -123,78 +130,22 @@ def raw_ips(logged: Logged, *, calibration: Calibration) -> PolicyEstimate:
     References
     ----------
     Landesberg and Narayan, "Causal Judge Evaluation", arXiv:2512.11150 (code, release 0.3.0).
+
+    Examples
+    --------
+    >>> from neff.evaluate.judge.calibration import calibrate
+    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.testing import simulate_off_policy
+    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
+    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
+    >>> estimate = raw_ips(logged, calibration=curve)
+    >>> estimate.jackknife is None, estimate.df_rule
+    (True, 'normal')
     """
     estimate = _self_normalised(logged, "raw-ips", calibration, 100.0, jackknife=False, df_rule="normal")
     n = len(estimate.influence)
     return estimate if n < 2 else replace(estimate, influence=estimate.influence * math.sqrt(n / (n - 1)))
-
-
-def simcal_ips(
-    logged: Logged, *, calibration: Calibration, folds: FoldMap, outer: FoldMap | None = None
-) -> PolicyEstimate:
-    """Estimate the target's value with stabilised weights (SIMCal-W): the published "calibrated-ips".
-
-    Use it to reproduce published numbers, not to evaluate: where overlap is thin it returns about the value of the
-    policy that was logged, with a small standard error and an effective sample size near n.
-
-    Parameters
-    ----------
-    logged
-        Logged answers and their log-probabilities.
-    calibration
-        From scores to labels, fitted on `folds`.
-    folds
-        Calibration folds.
-    outer
-        Folds between which weights are learned and used; by default the calibration folds. (The reference
-        implementation hashes them with another seed, 1042.)
-
-    Returns
-    -------
-    PolicyEstimate
-        Clusters are the outer folds, degrees of freedom the smaller of the two, as published.
-
-    Notes
-    -----
-    Influence values divide by the mean of the RAW weights of the other folds, as published; where one weight
-    dominates, that mean is near 0 and the standard error explodes.
-
-    References
-    ----------
-    Landesberg and Narayan, "Causal Judge Evaluation", arXiv:2512.11150 (code, release 0.3.0).
-    """
-    method = "simcal-ips"
-    outer = folds if outer is None else outer
-    raw = hajek_weights(logged)
-    if raw is None:
-        return without_overlap(logged, method)
-    fold, outer_fold = folds.of(logged.prompt), outer.of(logged.prompt)
-    held_out = calibration.predict_out_of_fold(logged.score, fold, logged.covariates)
-    stable = stabilise(raw, held_out, reward=held_out, fold=fold, outer_fold=outer_fold)
-    reward, learned = rewards(logged, calibration)
-    value = float(stable.weights @ reward / stable.weights.sum())
-    phi = stable.weights * (held_out - stable.train_value) / stable.train_mean
-    prompt, influence = by_prompt(logged.prompt, phi - phi.mean())
-    return PolicyEstimate(
-        logged.policy,
-        value,
-        prompt,
-        influence,
-        method,
-        jackknife=_weighted_jackknife(logged, calibration, stable.weights) if learned else None,
-        n=logged.n,
-        n_labelled=logged.n_labelled,
-        n_dropped=logged.n_dropped,
-        cluster=outer.of(prompt),
-        df_rule="smaller",
-        components={
-            **overlap(logged),
-            "n_eff_stabilised": float(stable.weights.sum() ** 2 / (stable.weights @ stable.weights)),
-            "largest_weight": float(stable.weights.max()),
-            "rising_share": stable.rising_share,
-            "blend": stable.blend,
-        },
-    )
 
 
 def _self_normalised(
@@ -225,17 +176,10 @@ def _of_rows(
         prompt,
         influence,
         method,
-        jackknife=None if calibration is None else _weighted_jackknife(logged, calibration, weights),
+        jackknife=None if calibration is None else weighted_jackknife(logged, calibration, weights),
         n=logged.n,
         n_labelled=logged.n_labelled,
         n_dropped=logged.n_dropped,
-        components={**overlap(logged), "largest_weight": float(weights.max())},
+        components={**raw_overlap(logged), "largest_weight": float(weights.max())},
         **rest,
-    )
-
-
-def _weighted_jackknife(logged: Logged, calibration: Calibration, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    return jackknife_of(
-        calibration,
-        lambda k: float(np.mean(weights * calibration.predict_fold(k, logged.score, logged.covariates))),
     )

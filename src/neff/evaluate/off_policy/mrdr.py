@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from neff.evaluate.off_policy.ips import without_overlap
 from neff.evaluate.off_policy.proxy import Proxy
+from neff.evaluate.off_policy.terms import without_overlap
 from neff.stats._options import check_choice
 
 if TYPE_CHECKING:
@@ -64,10 +64,22 @@ def mrdr(
     References
     ----------
     Farajtabar, Chow and Ghavamzadeh 2018, arXiv:1802.03493. Landesberg and Narayan, arXiv:2512.11150.
+
+    Examples
+    --------
+    >>> from neff.evaluate.judge.calibration import calibrate
+    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.testing import simulate_off_policy
+    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
+    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
+    >>> estimate = mrdr(logged, calibration=curve, folds=folds, fresh=fresh)
+    >>> abs(estimate.value - curve.predict(fresh.score).mean()) < 1e-12
+    True
     """
     check_choice(omega, ("snips", "w", "w2"), argument="omega", call="mrdr")
     proxy = Proxy.of(logged, calibration, folds, fresh)
-    return without_overlap(logged, "mrdr") if proxy is None else mrdr_of(proxy, omega, outcome_folds)
+    return without_overlap(logged, "mrdr", fresh) if proxy is None else mrdr_of(proxy, omega, outcome_folds)
 
 
 def mrdr_of(proxy: Proxy, omega: Omega, outcome_folds: FoldMap | None = None) -> PolicyEstimate:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.evaluate.judge.estimate import PolicyEstimate
-from neff.evaluate.off_policy.ips import jackknife_of, without_overlap
 from neff.evaluate.off_policy.simcal import stabilise
-from neff.evaluate.off_policy.terms import Fresh, check_pair, join, overlap, rewards
+from neff.evaluate.off_policy.terms import Fresh, check_pair, jackknife_of, join, raw_overlap, rewards, without_overlap
 from neff.evaluate.off_policy.weights import hajek_weights
 from neff.stats.isotonic import isotonic_fit
 
@@ -50,10 +49,10 @@ class Proxy:
 
     @classmethod
     def of(cls, logged: Logged, calibration: Calibration, folds: FoldMap, fresh: Judged) -> Proxy | None:
-        """Prepare; None where the target gives none of the logged answers."""
+        """Prepare; None where there are no answers, or the target gives none of the logged ones."""
         warnings = check_pair(logged, fresh)
         raw = hajek_weights(logged)
-        if raw is None:
+        if raw is None or fresh.n == 0:
             return None
         fold = folds.of(logged.prompt)
         held_out = calibration.predict_out_of_fold(logged.score, fold, logged.covariates)
@@ -145,7 +144,7 @@ class Proxy:
             cluster=(cluster or self.folds).of(prompt),
             df_rule="smaller",
             components={
-                **overlap(logged),
+                **raw_overlap(logged),
                 "direct": float(direct.mean()),
                 "correction": float(correction.mean()),
                 "n_eff_weights": float(w.sum() ** 2 / (w @ w)),
@@ -181,10 +180,22 @@ def dr_cpo(logged: Logged, *, calibration: Calibration, folds: FoldMap, fresh: J
     References
     ----------
     Landesberg and Narayan, "Causal Judge Evaluation", arXiv:2512.11150 (code, release 0.3.0).
+
+    Examples
+    --------
+    >>> from neff.evaluate.judge.calibration import calibrate
+    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.testing import simulate_off_policy
+    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
+    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
+    >>> estimate = dr_cpo(logged, calibration=curve, folds=folds, fresh=fresh)
+    >>> round(estimate.value, 3), round(truth.value, 3)
+    (0, 0)
     """
     proxy = Proxy.of(logged, calibration, folds, fresh)
     if proxy is None:
-        return without_overlap(logged, "dr-cpo")
+        return without_overlap(logged, "dr-cpo", fresh)
     return dr_cpo_of(proxy)
 
 

@@ -154,8 +154,8 @@ def fit_simcal(
     --------
     >>> index = np.arange(8) / 8
     >>> fitted = fit_simcal(1 + index, index, fold=np.arange(8) % 2, reward=index)
-    >>> fitted.mixture, fitted.blend
-    ((0.0, 1.0), 0.0)
+    >>> fitted.mixture, fitted.predict([0.0, 1.0]).round(4).tolist()
+    ((1.0, 0.0), [0.6957, 1.3043])
     """
     call = "fit_simcal"
     raw = check_weights(weights, call=call)

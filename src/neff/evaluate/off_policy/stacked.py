@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neff.evaluate.off_policy.ips import without_overlap
 from neff.evaluate.off_policy.mrdr import mrdr_of
 from neff.evaluate.off_policy.proxy import Proxy, dr_cpo_of
+from neff.evaluate.off_policy.terms import without_overlap
 from neff.evaluate.off_policy.tmle import tmle_of
 from neff.evaluate.off_policy.weights import least_variance_mixture
 
@@ -61,10 +61,22 @@ def stacked_dr(logged: Logged, *, calibration: Calibration, folds: FoldMap, fres
     References
     ----------
     Landesberg and Narayan, "Causal Judge Evaluation", arXiv:2512.11150 (code, release 0.3.0).
+
+    Examples
+    --------
+    >>> from neff.evaluate.judge.calibration import calibrate
+    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.testing import simulate_off_policy
+    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
+    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
+    >>> estimate = stacked_dr(logged, calibration=curve, folds=folds, fresh=fresh)
+    >>> round(estimate.value, 3), round(truth.value, 3)
+    (0, 0)
     """
     proxy = Proxy.of(logged, calibration, folds, fresh)
     if proxy is None:
-        return without_overlap(logged, "stacked-dr")
+        return without_overlap(logged, "stacked-dr", fresh)
     parts = [dr_cpo_of(proxy), tmle_of(proxy, "logit"), mrdr_of(proxy, "w")]
     influence = np.stack([part.influence for part in parts])
     share = _shares(influence * influence.shape[1])

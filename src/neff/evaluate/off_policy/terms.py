@@ -1,4 +1,4 @@
-"""The two halves of a doubly robust estimate: predictions for fresh answers, corrections from logged ones."""
+"""What off-policy estimators share: rewards, raw_overlap, jackknife, and the two halves of a doubly robust estimate."""
 
 from __future__ import annotations
 
@@ -8,17 +8,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.errors import ArgumentError
-from neff.evaluate.judge.estimate import by_prompt
+from neff.evaluate.judge.estimate import PolicyEstimate, by_prompt
+from neff.reasons import Reason
 from neff.stats.weights import WeightSummary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from neff.evaluate.judge.calibration import Calibration
     from neff.evaluate.judge.data import Judged
     from neff.evaluate.off_policy.data import Logged
 
-__all__ = ["Fresh", "check_pair", "join", "overlap", "rewards", "spread_of_prompts"]
+__all__ = [
+    "Fresh",
+    "check_pair",
+    "jackknife_of",
+    "join",
+    "raw_overlap",
+    "rewards",
+    "spread_of_prompts",
+    "weighted_jackknife",
+    "without_overlap",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +89,7 @@ def rewards(logged: Logged, calibration: Calibration) -> tuple[NDArray[np.float6
     return calibration.predict(logged.score, logged.covariates), True
 
 
-def overlap(logged: Logged) -> dict[str, float]:
+def raw_overlap(logged: Logged) -> dict[str, float]:
     """Return what the raw weights say about overlap.
 
     `n_eff` and `n_eff_fraction`: their effective sample size. `log_mean_ratio`: the logarithm of the mean of the
@@ -98,9 +111,9 @@ def join(
     Examples
     --------
     >>> two = np.array([0, 1])
-    >>> prompts, influence = join(two, np.array([0.2, 0.4]), two + 1, np.array([0.0, 0.2]))
+    >>> prompts, influence = join(two, np.array([0.2, 0.4]), two + 1, np.array([0.0, 0.1]))
     >>> prompts.tolist(), influence.round(4).tolist()
-    ([0, 1, 2], [-0.05, 0.0, 0.05])
+    ([0, 1, 2], [-0.05, 0.025, 0.025])
     """
     left = by_prompt(fresh_prompt, direct - direct.mean())
     right = by_prompt(logged_prompt, correction - correction.mean())
@@ -116,3 +129,25 @@ def spread_of_prompts(
     whole = np.zeros(len(prompts))
     whole[np.searchsorted(prompts, some)] = values
     return whole
+
+
+def jackknife_of(calibration: Calibration, estimate: Callable[[int], float]) -> NDArray[np.float64]:
+    """Return the estimate with the calibrator of each fold left out, shape (K,)."""
+    return np.array([estimate(k) for k in range(calibration.n_folds)])
+
+
+def without_overlap(logged: Logged, method: str, fresh: Judged | None = None) -> PolicyEstimate:
+    """Return the estimate that does not exist: there are no answers, or the target gives none of the logged ones."""
+    empty = logged.n == 0 or (fresh is not None and fresh.n == 0)
+    reason = Reason.EMPTY if empty else Reason.NO_OVERLAP
+    return PolicyEstimate.undefined(
+        logged.policy, method, reason, n=logged.n, n_labelled=logged.n_labelled, n_dropped=logged.n_dropped
+    )
+
+
+def weighted_jackknife(logged: Logged, calibration: Calibration, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the delete-one-fold estimates of a weighted mean of calibrated scores; weights have mean 1."""
+    return jackknife_of(
+        calibration,
+        lambda k: float(np.mean(weights * calibration.predict_fold(k, logged.score, logged.covariates))),
+    )

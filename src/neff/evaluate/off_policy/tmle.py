@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from neff.evaluate.off_policy.ips import without_overlap
 from neff.evaluate.off_policy.proxy import Proxy
+from neff.evaluate.off_policy.terms import without_overlap
 from neff.stats._options import check_choice
 
 if TYPE_CHECKING:
@@ -126,10 +126,22 @@ def tmle(
     References
     ----------
     Landesberg and Narayan, "Causal Judge Evaluation", arXiv:2512.11150 (code, release 0.3.0).
+
+    Examples
+    --------
+    >>> from neff.evaluate.judge.calibration import calibrate
+    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.testing import simulate_off_policy
+    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
+    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
+    >>> estimate = tmle(logged, calibration=curve, folds=folds, fresh=fresh)
+    >>> abs(estimate.value - curve.predict(fresh.score).mean()) < 1e-6
+    True
     """
     check_choice(link, ("logit", "identity"), argument="link", call="tmle")
     proxy = Proxy.of(logged, calibration, folds, fresh)
-    return without_overlap(logged, "tmle") if proxy is None else tmle_of(proxy, link)
+    return without_overlap(logged, "tmle", fresh) if proxy is None else tmle_of(proxy, link)
 
 
 def tmle_of(proxy: Proxy, link: Link) -> PolicyEstimate:

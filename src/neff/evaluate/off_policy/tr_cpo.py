@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neff.evaluate.off_policy.ips import jackknife_of, without_overlap
 from neff.evaluate.off_policy.proxy import Proxy
+from neff.evaluate.off_policy.terms import jackknife_of, without_overlap
 from neff.stats.isotonic import isotonic_fit
 
 if TYPE_CHECKING:
@@ -56,11 +56,23 @@ def tr_cpo(
     References
     ----------
     Landesberg and Narayan, "Causal Judge Evaluation", arXiv:2512.11150 (code, release 0.2.10).
+
+    Examples
+    --------
+    >>> from neff.evaluate.judge.calibration import calibrate
+    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.testing import simulate_off_policy
+    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
+    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
+    >>> estimate = tr_cpo(logged, calibration=curve, folds=folds, fresh=fresh)
+    >>> round(estimate.value, 3), round(truth.value, 3)
+    (0, 0)
     """
     method = "tr-cpo-e" if efficient else "tr-cpo"
     proxy = Proxy.of(logged, calibration, folds, fresh)
     if proxy is None:
-        return without_overlap(logged, method)
+        return without_overlap(logged, method, fresh)
     w = proxy.raw_weights
     omega = _seen_by_score(proxy, w) if efficient else w
     known = logged.labelled
