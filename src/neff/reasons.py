@@ -42,5 +42,6 @@ class Reason(StrEnum):
     CONSTANT_INPUT = "constant input"
     NOT_REACHABLE = "not reachable"
     NO_REPEATS = "one draw per item"
+    POOR_FIT = "the model fits badly"
     OF_TASKS = "an average over tasks"
     ONE_ANSWER_PER_CELL = "one answer per cell"

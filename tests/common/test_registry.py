@@ -54,6 +54,17 @@ eighths = st.integers(-80, 80).map(lambda i: i / 8)
 names = st.integers(0, 6)
 
 
+def binomials(samples: int) -> st.SearchStrategy[tuple[np.ndarray, ...]]:
+    """Successes and trials of cells, once per sample."""
+    columns = vectors(st.integers(0, 12), columns=2 * samples)
+    return columns.map(lambda t: tuple(f(x, y) for x, y in pairs_of(t) for f in (np.minimum, np.maximum)))
+
+
+def pairs_of(columns: tuple[np.ndarray, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Trials are 1 or more."""
+    return [(columns[i], columns[i + 1] + 1) for i in range(0, len(columns), 2)]
+
+
 @dataclass(frozen=True)
 class Inputs:
     """How to make the arguments of a kind, and which of them are rows, move with a shift, or with a scale."""
@@ -67,6 +78,8 @@ class Inputs:
 
 rng = np.random.default_rng(41)
 NORMAL, OTHER = rng.normal(size=31), rng.normal(size=31)
+ASKED = 2 + np.arange(31) % 7
+RIGHT = rng.binomial(ASKED, 0.3 + 0.4 * (np.arange(31) % 2))
 GROUPS = (np.arange(31) % 7, np.arange(31) % 5)
 
 KINDS: dict[Kind, Inputs] = {
@@ -112,6 +125,14 @@ KINDS: dict[Kind, Inputs] = {
         st.tuples(eighths, st.integers(1, 80).map(lambda i: i / 8)), (0.5, 0.25), shift=(0,), scale=(0, 1)
     ),
     "family": Inputs(st.tuples(st.integers(1, 500)), (7,)),
+    "binomials": Inputs(binomials(1), (RIGHT, ASKED), rows=(0, 1)),
+    "two_binomials": Inputs(binomials(2), (RIGHT, ASKED, RIGHT[::-1], ASKED[::-1]), rows=(0, 1, 2, 3)),
+    "means": Inputs(
+        vectors(eighths, columns=3).map(lambda t: (t[0], np.abs(t[1]), 1.0 + np.abs(t[2]))),
+        (NORMAL, 0.1 + np.abs(OTHER), 1.0 + np.arange(31) % 7),
+        rows=(0, 1, 2),
+        shift=(0,),
+    ),
 }
 
 
@@ -121,14 +142,26 @@ def accuracy(counts: np.ndarray) -> np.ndarray:
     return np.divide(right, total, out=np.full(len(counts), np.nan), where=total > 0)
 
 
+def jeffreys(successes: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """A rule that was fixed before the data."""
+    return (successes + 0.5) / (n + 1)
+
+
 few = {"n_resamples": 199, "rng": 5}
 CALLS: dict[str, Callable[..., Any]] = {
+    "approximate_sure": lambda f, x, n: f(jeffreys, x, n),
+    "beta_binomial": lambda f, x, n: f(x, n).shrunk,
     "bootstrap_counts": lambda f, counts, **kw: f(counts, accuracy, **few, **kw),
     "bootstrap_mean": lambda f, values, **kw: f(values, **few, **kw),
     "bootstrap_paired": lambda f, x, y, **kw: f(x, y, **few, **kw),
+    "cell_means": lambda f, values, cell, _: f(values, cell),
+    "cross_fitted_target": lambda f, x, y: f(y, x, bounds=(-np.inf, np.inf)),
     "crv1": lambda f, phi, a, _: f(phi, a),
     "mcnemar": lambda f, n10, n01, _: f(n10, n01),
     "permutation_paired": lambda f, x, y: f(x, y, **few),
+    "shrink_differences": lambda f, *counts: f(*counts).shrunk,
+    "shrink_means": lambda f, *cells: f(*cells).shrunk,
+    "shrink_rates": lambda f, x, n: f(x, n).shrunk,
     "t_interval": lambda f, value, error, **kw: f(value, error, df=11, **kw),
 }
 

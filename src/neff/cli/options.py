@@ -168,7 +168,8 @@ class Judge:
     ----------
     estimator
         auto: augmented where there are labels, else mean. mean takes the scores as they stand; augmented calibrates
-        them and corrects each model by its own labels; plug-in does not correct; labels, judge, ppi, ppi++ compare.
+        them and corrects each model by its own labels; plug-in does not correct; labels, judge, ppi, ppi++ compare;
+        dr and snips weight logged answers; the others are published methods.
     scale
         Lowest and highest possible label: --scale 1 5.
     calibration
@@ -181,17 +182,42 @@ class Judge:
         Folds of prompts; by default 20, or as many as prompts are labelled.
     inference
         bootstrap refits the calibrator n-resamples times.
+    log_prob
+        Column with the log-probability of each logged answer under the policy that gave it.
+    target_log_prob
+        Column with its log-probability under a target policy, named after it (log_prob_new). Repeatable.
     """
 
-    estimator: Literal["auto", "mean", "augmented", "augmented-tuned", "plug-in", "labels", "judge", "ppi", "ppi++"] = (
-        "auto"
-    )
+    estimator: Literal[
+        "auto",
+        "mean",
+        "augmented",
+        "augmented-tuned",
+        "plug-in",
+        "labels",
+        "judge",
+        "ppi",
+        "ppi++",
+        "dr",
+        "snips",
+        "ips",
+        "raw-ips",
+        "simcal-ips",
+        "dr-cpo",
+        "mrdr",
+        "tmle",
+        "tr-cpo",
+        "tr-cpo-e",
+        "stacked-dr",
+    ] = "auto"
     scale: tuple[Number, Number] = (0.0, 1.0)
     calibration: Literal["auto", "monotone", "two-stage"] = "auto"
     covariate: Names = ()
     propensity: str | None = None
     n_folds: Whole | None = None
     inference: Literal["analytic", "bootstrap"] = "analytic"
+    log_prob: str | None = None
+    target_log_prob: Names = ()
 
 
 @Parameter(name="*", group=OUTPUT)

@@ -76,12 +76,15 @@ def judge_options(judge: Judge) -> dict[str, Any]:
         "propensity": judge.propensity,
         "n_folds": judge.n_folds,
         "inference": judge.inference,
+        "log_prob": judge.log_prob,
+        "target_log_prob": judge.target_log_prob,
     }
 
 
 def judge_columns(judge: Judge) -> list[str]:
     """Return the columns that the judge options name."""
-    return [*judge.covariate, *([judge.propensity] if judge.propensity else [])]
+    named = [*judge.covariate, judge.propensity, judge.log_prob, *judge.target_log_prob]
+    return [name for name in named if name]
 
 
 def evaluate_options(statistics: Statistics, judge: Judge | None = None) -> dict[str, Any]:

@@ -9,8 +9,23 @@ from neff.evaluate.api import evaluate
 from neff.evaluate.comparing import compare
 from neff.evaluate.planning import Plan, PlanRow, minimum_detectable_effect, plan
 from neff.evaluate.result import Evaluation
+from neff.evaluate.shrinking.result import SubtaskFit, SubtaskRule, SubtaskScore, SubtaskScores
+from neff.evaluate.subtasks import subtask_scores
 
-__all__ = ["Evaluation", "Plan", "PlanRow", "compare", "evaluate", "minimum_detectable_effect", "plan"]
+__all__ = [
+    "Evaluation",
+    "Plan",
+    "PlanRow",
+    "SubtaskFit",
+    "SubtaskRule",
+    "SubtaskScore",
+    "SubtaskScores",
+    "compare",
+    "evaluate",
+    "minimum_detectable_effect",
+    "plan",
+    "subtask_scores",
+]
 
 
 class _Room(ModuleType):

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from neff.errors import ArgumentError, RecordsError
-from neff.evaluate.judge.average import judged_contests
-from neff.evaluate.judge.contest import Estimator, JudgeOptions
+from neff.evaluate.answers import target_columns
+from neff.evaluate.average import policy_contests
 from neff.evaluate.means.blocks import Unscored, blocks
 from neff.evaluate.means.group import groups
 from neff.evaluate.notes import judged_notes, mean_notes
 from neff.evaluate.options import Aggregate, Options
+from neff.evaluate.policies import Estimator, JudgeOptions
 from neff.evaluate.result import Evaluation, group_key
 from neff.evaluate.standing import Pairs, conclude
 from neff.records import Records, as_records
@@ -22,7 +23,7 @@ from neff.results import Provenance
 from neff.stats._options import seeded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from neff.evaluate.judge.calibration import Mode
     from neff.evaluate.means.pair import PairedTest
@@ -51,6 +52,8 @@ def evaluate(
     propensity: str | None = None,
     n_folds: int | None = None,
     inference: Literal["analytic", "bootstrap"] = "analytic",
+    log_prob: str | None = None,
+    target_log_prob: Mapping[str, str] | Sequence[str] = (),
     rng: int | np.random.Generator | None = None,
     **columns: Any,
 ) -> Evaluation:
@@ -90,7 +93,9 @@ def evaluate(
         "auto": "augmented" where there are labels, else "mean". "mean" takes the scores as they stand. With labels:
         "augmented" (calibrated, corrected by own labels), "augmented-tuned" (trusting the judge as far as it has
         earned), "plug-in" (calibrated, not corrected), "labels" (labelled answers alone), "judge" (mean score on the
-        answers that "augmented" uses), "ppi" and "ppi++" (raw scores as predictions).
+        answers that "augmented" uses), "ppi" and "ppi++" (raw scores as predictions). With log-probabilities too:
+        "dr" (doubly robust with the labels' own residuals), "snips", "ips", and the published "raw-ips",
+        "simcal-ips", "dr-cpo", "mrdr", "tmle", "tr-cpo", "tr-cpo-e", "stacked-dr".
     scale
         Lowest and highest possible label, declared.
     calibration
@@ -101,6 +106,11 @@ def evaluate(
         Name of a kept column with the known probability that a row was labelled; None: labelled at random.
     n_folds
         Folds of prompts for cross-fitting and the jackknife; by default 20, or as many as prompts are labelled.
+    log_prob, target_log_prob
+        Kept columns with the natural log-probability of each whole logged answer, under the policy that gave it and
+        under each target policy ({policy: column}, or columns named after the policy, `log_prob_new`). A target with
+        answers of its own is judged by those; one without is estimated from logged answers ("snips"), and refused
+        where they do not overlap.
     inference
         "analytic", or "bootstrap": prompts reweighted and the calibrator refitted `n_resamples` times.
     **columns
@@ -156,6 +166,9 @@ def evaluate(
     )
     generator, drawn = seeded(rng, call="evaluate")
     seed = drawn if options.tests or inference == "bootstrap" else None  # nothing else here is random
+    named = [*covariates, propensity, log_prob, *target_columns(target_log_prob).values()]
+    if "keep" not in columns and not isinstance(records, Records) and any(named):
+        columns["keep"] = tuple(name for name in named if name)
     table = as_records(records, **columns)
     if len(table) == 0:
         raise RecordsError("there are no rows.", "Give records with at least one scored draw.")
@@ -169,8 +182,18 @@ def evaluate(
         contests: Sequence[Contest] = groups(found, aggregate)
         notes = mean_notes(table, found, unscored)
     else:
-        judge = JudgeOptions(chosen, scale, calibration, tuple(covariates), propensity, n_folds, inference)
-        contests = judged_contests(table, judge, options, generator)
+        judge = JudgeOptions(
+            estimator=chosen,
+            scale=scale,
+            mode=calibration,
+            covariates=tuple(covariates),
+            propensity=propensity,
+            n_folds=n_folds,
+            inference=inference,
+            log_prob=log_prob,
+            targets=target_columns(target_log_prob),
+        )
+        contests = policy_contests(table, judge, options, generator)
         notes = judged_notes(table, chosen)
     metrics = list(dict.fromkeys(contest.metric for contest in contests))
     outcomes = [
@@ -186,6 +209,7 @@ def evaluate(
         level=level,
         correction=correction,
         lower_is_better=lower,
+        gates=tuple(gate for outcome in outcomes for gate in outcome.gates),
         notes=(*notes, *warned),
         unread=table.unread,
         provenance=_provenance("evaluate", table, options, seed, columns),

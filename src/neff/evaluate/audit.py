@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neff.errors import ArgumentError
-from neff.evaluate.judge.audit_result import Audit, Decile
+from neff.evaluate.auditing.probe import fit_on, probes_of, refuse_shared_rows
+from neff.evaluate.auditing.result import Audit, Decile
+from neff.evaluate.auditing.transport import checked_margin, transport
 from neff.evaluate.judge.calibration import Calibration
-from neff.evaluate.judge.probe import fit_on, probes_of, refuse_shared_rows
-from neff.evaluate.judge.transport import checked_margin, transport
-from neff.records import as_records
+from neff.records import Records, as_records
 from neff.stats._validate import check_level
 from neff.stats.cluster import mean_se
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from neff.evaluate.auditing.probe import Probe
     from neff.evaluate.judge.calibration import Mode
-    from neff.evaluate.judge.probe import Probe
 
 __all__ = ["Audit", "audit"]
 
@@ -119,15 +119,15 @@ def audit(
         names = (calibrate_on,) if isinstance(calibrate_on, str) else tuple(calibrate_on)
         chosen = _rows_of(names, records.model.levels, records.model.codes)
         calibration, records = records.take(chosen), records.take(~chosen)
-    notes = []
+    notes = list(dict.fromkeys(note for source in records.sources for note in source.notes))
     if isinstance(calibration, Calibration):
         fitted = calibration
         if fitted_on is None:
             notes.append(UNCHECKED)
         else:
-            refuse_shared_rows(records, as_records(fitted_on, **columns))
+            refuse_shared_rows(records, _source(fitted_on, columns))
     else:
-        source = as_records(calibration, **({} if calibrate_on is not None else columns))
+        source = _source(calibration, columns)
         refuse_shared_rows(records, source)
         fitted = fit_on(source, covariates=covariates, mode=mode, scale=scale)
     found = probes_of(records, fitted, covariates=covariates)
@@ -159,6 +159,10 @@ def audit(
         notes=tuple(notes),
         backend=records.backend,
     )
+
+
+def _source(given: Any, columns: Mapping[str, Any]) -> Records:
+    return given if isinstance(given, Records) else as_records(given, **columns)
 
 
 def _rows_of(names: Sequence[str], known: Sequence[str], codes: NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from neff.errors import RecordsError
+from neff.evaluate.judge.gate import Gate
+from neff.evaluate.judge.gate import table as gates_table
 from neff.results import Column, Comparison, Estimate, Provenance, Table, Unread, Verdict
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Evaluation:
         The correction for multiple comparisons ("holm", "benjamini-hochberg", "bonferroni", "none").
     lower_is_better
         Metrics for which a lower score is better.
+    gates
+        Diagnostics of each policy's level, where a judge was calibrated or logged answers were weighted.
     notes
         Sentences that a reader must know (columns not used, repeats found, unmatched items).
     unread
@@ -55,6 +59,7 @@ class Evaluation:
     level: float = 0.95
     correction: str = "holm"
     lower_is_better: frozenset[str] = frozenset()
+    gates: tuple[Gate, ...] = ()
     notes: tuple[str, ...] = ()
     unread: tuple[Unread, ...] = ()
     provenance: Provenance | None = field(default=None, repr=False, compare=False)
@@ -182,6 +187,10 @@ class Evaluation:
         )
         return Table(columns, rows, "Differences on common items")
 
+    def gates_table(self) -> Table:
+        """Return the diagnostics as a table: refusals first, then what calls for care."""
+        return gates_table(self.gates)
+
     def undecided(self) -> bool:
         """Return whether some comparison was left undecided or could not be made."""
         return any(c.verdict not in (Verdict.HOLDS, Verdict.FAILS) for c in self.comparisons)
@@ -208,6 +217,7 @@ class Evaluation:
             "estimates": [estimate.to_dict() for estimate in self.estimates],
             "comparisons": [comparison.to_dict() for comparison in self.comparisons],
             "tied_with_best": {task: list(models) for task, models in self.tied_with_best.items()},
+            "gates": [gate.to_dict() for gate in self.gates],
             "notes": list(self.notes),
             "unread": [{"path": u.path, "reason": u.reason} for u in self.unread],
             "provenance": provenance.to_dict(),
@@ -239,6 +249,7 @@ class Evaluation:
                 level=float(data["level"]),
                 correction=str(data["correction"]),
                 lower_is_better=frozenset(data["lower_is_better"]),
+                gates=tuple(Gate.from_dict(gate) for gate in data["gates"]),
                 notes=tuple(data["notes"]),
                 unread=tuple(Unread(str(u["path"]), str(u["reason"])) for u in data["unread"]),
                 provenance=Provenance.from_dict(data["provenance"]),

@@ -14,6 +14,7 @@ from neff.stats.multiplicity import adjust
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from neff.evaluate.judge.gate import Gate
     from neff.evaluate.options import Options
     from neff.stats.multiplicity import Correction
 
@@ -33,8 +34,15 @@ class Contest(Protocol):
     def metric(self) -> str:
         """Name of the metric."""
 
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """Diagnostics of the models, and what they mean for their levels."""
+
     def models(self) -> list[str]:
         """Return the models, sorted by name."""
+
+    def graded(self, model: str) -> bool:
+        """Return whether intervals of this model cover all that can be wrong with them."""
 
     def estimate(self, model: str, options: Options) -> Estimate:
         """Return one model's estimate."""
@@ -51,6 +59,7 @@ class Outcome:
     metric: str
     estimates: tuple[Estimate, ...]
     comparisons: tuple[Comparison, ...]
+    gates: tuple[Gate, ...]
     tied: tuple[str, ...]
     warning: str | None
 
@@ -75,16 +84,16 @@ def conclude(
         replace(contest.compare(a, b, options, margin, stream), margin=options.margin)
         for (a, b), stream in zip(wanted, streams, strict=True)
     ]
-    refused = {estimate.model for estimate in estimates if estimate.refused}
+    ungraded = {e.model for e in estimates if e.refused or not contest.graded(e.model)}
     decided = decide(
         compared,
         level=options.level,
         correction=options.correction,
         lower_is_better=lower_is_better,
-        refused=refused,
+        ungraded=ungraded,
     )
     tied, warning = tied_set(estimates, decided) if pairs is True else ((), None)
-    return Outcome(contest.task, contest.metric, tuple(estimates), tuple(decided), tied, warning)
+    return Outcome(contest.task, contest.metric, tuple(estimates), tuple(decided), contest.gates, tied, warning)
 
 
 def best_first(estimates: Sequence[Estimate], *, lower_is_better: bool) -> list[Estimate]:
@@ -101,12 +110,12 @@ def decide(
     level: float,
     correction: Correction,
     lower_is_better: bool,
-    refused: Collection[str] = (),
+    ungraded: Collection[str] = (),
 ) -> list[Comparison]:
     """Adjust the p-values of a family and turn each into a verdict.
 
     holds: a is better than b by more than the margin; fails: it is not; undecided: the data cannot tell; not graded:
-    the level of one of the two was refused, so that its interval does not cover what is wrong with it.
+    the interval of one of the two does not cover all that can be wrong with it (refused, or borrowed calibration).
     """
     adjusted = adjust(np.array([c.p_value for c in comparisons]), method=correction)
     decided = []
@@ -114,7 +123,7 @@ def decide(
         advantage = -comparison.difference if lower_is_better else comparison.difference
         if math.isnan(comparison.difference):
             verdict = Verdict.NOT_CHECKED
-        elif comparison.a in refused or comparison.b in refused:
+        elif comparison.a in ungraded or comparison.b in ungraded:
             verdict = Verdict.NOT_GRADED
         elif p_adjusted <= 1 - level:  # NaN is not
             verdict = Verdict.HOLDS if advantage > comparison.margin else Verdict.FAILS

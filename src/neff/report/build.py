@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from neff.evaluate.judge.gate import table as gates_table
 from neff.evaluate.result import Evaluation
 from neff.report.body import body
 from neff.report.document import (
@@ -24,7 +25,7 @@ from neff.report.groups import Group, groups
 from neff.report.headline_many import headline
 from neff.report.method import method_bullets
 from neff.report.opening import facts, footer, kicker, notices
-from neff.report.text import Name, join_names, shorten
+from neff.report.text import Name, join_names, plural, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +58,8 @@ def _context(result: Evaluation, parts: list[Group]) -> list[Section]:
     notes += _warnings(result)
     if notes:
         sections.append(Section(("Notes",), (Bullets(tuple(notes)),), "context"))
+    if result.gates:
+        sections.append(Section(("May these levels be read?",), _levels(result), "context"))
     if result.unread:
         table = unread_table(result)
         sections.append(Section(("Files not read",), (TableBlock(table, "Files not read"),), "context"))
@@ -66,6 +69,22 @@ def _context(result: Evaluation, parts: list[Group]) -> list[Section]:
     if origin:
         sections.append(Section(("Sources",), origin, "origin"))
     return sections
+
+
+def _levels(result: Evaluation) -> tuple[Block, ...]:
+    """Return the diagnostics that call for care, and all of them folded away."""
+    care = [gate for gate in result.gates if gate.state != "good"]
+    brief = ("policy", "state", "quantity", "value", "refuse")
+    whole = TableBlock(
+        gates_table(result.gates),
+        "All diagnostics",
+        brief,
+        f"{plural(len(result.gates), 'diagnostic')}, {len(care):,} of them not good.",
+        open=False,
+    )
+    if not care:
+        return (Paragraph(("Nothing speaks against it.",)), whole)
+    return (TableBlock(gates_table(care), "What calls for care, or refuses a level", brief), whole)
 
 
 def _warnings(result: Evaluation) -> list[Text]:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from neff.errors import ArgumentError
 from neff.reasons import Reason
-from neff.results._common import df_from_json, from_json, json_number, known_fields, pair_from_json, percent, plain, signed
+from neff.results._common import (
+    df_from_json,
+    from_json,
+    json_number,
+    known_fields,
+    pair_from_json,
+    percent,
+    plain,
+    signed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neff.reasons import Reason
 from neff.stats.cluster import mean_se
 from neff.stats.intervals import Interval, t_interval
 
@@ -63,7 +64,8 @@ def mean_interval(values: FloatArray, cluster: Any, level: float) -> tuple[float
     used = ~np.isnan(values)
     found = mean_se(values[used], cluster=None if cluster is None else np.asarray(cluster)[used])
     if found.reason is not None:
-        return found.value, Interval(math.nan, math.nan, found.reason)
+        reason = Reason.TOO_FEW if found.reason is Reason.ONE_ITEM else found.reason
+        return found.value, Interval(math.nan, math.nan, reason)
     return found.value, t_interval(found.value, found.standard_error, df=found.df, level=level)
 
 

@@ -110,7 +110,10 @@ def _isotonic_weights(cells: Cells) -> FloatArray:
     # U is quadratic in b with its minimum at v / (x - m)^2. A size without any gap wants all the weight it can
     # get: a tiny gap keeps its pull on a pooled ratio.
     gap = np.maximum(cells.gap, 1e-12 * cells.gap.max(initial=0.0) + 1e-300)
-    fitted = isotonic(cells.variance / gap, weights=gap, increasing=False)
+    silent = (cells.gap == 0) & (cells.variance == 0)
+    if silent.all():
+        return np.ones_like(gap)
+    fitted = isotonic(cells.variance / gap, weights=np.where(silent, 0.0, gap), increasing=False)
     return np.clip(fitted, 0.0, 1.0)
 
 
@@ -135,7 +138,7 @@ def leave_one_out(
     left_out = weight.copy()
     used = np.flatnonzero(~np.isnan(variance))
     if shape == "isotonic":
-        for i in used:
+        for i in used.tolist():
             k = int(np.searchsorted(cells.size, size[i]))
             gaps, variances = cells.gap.copy(), cells.variance.copy()
             gaps[k] = max(gaps[k] - gap[i], 0.0)
@@ -144,17 +147,17 @@ def leave_one_out(
         return left_out
     total = cells.curve(LAMS)
     for start in range(0, used.size, CHUNK):
-        i = used[start : start + CHUNK]
-        own = weight_at(LAMS, size[i, None])
-        curves = total - unbiased_risk(own, variance[i, None], gap[i, None])
-        left_out[i] = weight_at(_refined(curves), size[i])
+        some = used[start : start + CHUNK]
+        own = weight_at(LAMS, size[some, None])
+        curves = total - unbiased_risk(own, variance[some, None], gap[some, None])
+        left_out[some] = weight_at(_refined(curves), size[some])
     return left_out
 
 
 def _refined(curves: FloatArray) -> FloatArray:
     """Return the lowest point of each curve over `LAMS`, by a parabola in log lam through its neighbours."""
     k = curves.shape[1] - 1 - np.argmin(curves[:, ::-1], axis=1)
-    lam = LAMS[k]
+    lam: FloatArray = LAMS[k]
     inner = np.flatnonzero((k > 1) & (k < STEPS))
     at = k[inner]
     left, middle, right = (curves[inner, at + step] for step in (-1, 0, 1))

@@ -16,6 +16,8 @@ from neff.stats._shrinkage import grand_means, leave_one_out, pool, tune, unbias
 from neff.stats._validate import check_codes, check_level, check_number, check_same_length, check_vector
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike
 
     from neff.stats._rules import RuleRisk
@@ -55,6 +57,9 @@ class ShrinkageFit:
         Estimated risk of each rule: "raw", "target" alone, "linear" (`shrunk`), and for counts "beta-binomial".
     reference, best
         The rule to be beaten, and the rule of lowest estimated risk among it and those shown to be better than it.
+    cell_risks
+        By rule, the unbiased risk estimate U of each cell, with the cell left out of the tuning, and in sample: only
+        their means over many cells say something. NaN for a single answer.
     gain, gain_interval
         Estimated mean squared error of the raw means minus that of the shrunk ones, averaged over cells, and its
         interval at `level`. It holds for the average of these cells, not for any one of them.
@@ -77,6 +82,7 @@ class ShrinkageFit:
     rules: tuple[RuleRisk, ...]
     reference: str
     best: str
+    cell_risks: Mapping[str, tuple[FloatArray, FloatArray]]
     gain: float
     gain_interval: Interval
     level: float
@@ -207,6 +213,7 @@ def fit_cells(
         rules=rules,
         reference=reference,
         best=best,
+        cell_risks=risks,
         gain=gain,
         gain_interval=gain_interval,
         level=setup.level,

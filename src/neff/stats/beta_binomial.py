@@ -159,9 +159,9 @@ def beta_binomial(successes: ArrayLike, n: ArrayLike) -> BetaBinomialFit:
     --------
     >>> fit = beta_binomial([0, 1, 5, 2, 9, 3], [10, 10, 10, 10, 10, 10])
     >>> round(fit.mean, 4), round(fit.pseudo_count, 4)
-    (0.3391, 3.0466)
+    (0.3423, 2.2465)
     >>> fit.shrunk.round(3).tolist()
-    [0.079, 0.156, 0.463, 0.233, 0.769, 0.31]
+    [0.063, 0.144, 0.471, 0.226, 0.798, 0.308]
     """
     hits, trials = counts_of(successes, n, call="beta_binomial", names=("successes", "n"))
     return fit_of(fit_counts(hits, trials), hits, trials)

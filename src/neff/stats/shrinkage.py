@@ -88,8 +88,8 @@ def shrink_rates(
     shrinkage just there. Cells with one answer do not take part in the tuning and are shrunk with its result. Assumes
     independent answers within a cell. Cost O(600 n_cells).
 
-    This is a reconstruction from the abstract of the paper, checked by exact enumeration: its body could not be read, so
-    that its estimator, tuning and interval may differ from these.
+    RECONSTRUCTED from the abstract of the paper and checked by exact enumeration: its body could not be read. Its
+    estimator, tuning and interval may differ from these.
 
     References
     ----------
@@ -99,9 +99,9 @@ def shrink_rates(
     --------
     >>> fit = shrink_rates([0, 1, 3, 7, 2], [4, 5, 6, 20, 3], target=0.25)
     >>> round(fit.lam, 3), fit.shrunk.round(4).tolist()
-    (9.899, [0.178, 0.2336, 0.3444, 0.3169, 0.347])
+    (9.899, [0.1781, 0.2332, 0.3443, 0.3169, 0.3469])
     >>> [(rule.rule, round(rule.risk, 4)) for rule in fit.rules], fit.best
-    ([('raw', 0.0426), ('target', 0.0196), ('linear', 0.0183), ('beta-binomial', 0.0353)], 'beta-binomial')
+    ([('raw', 0.0426), ('target', 0.0196), ('linear', 0.0268), ('beta-binomial', 0.0239)], 'beta-binomial')
     """
     call = "shrink_rates"
     hits, trials = counts_of(successes, n, call=call, names=("successes", "n"))
@@ -172,7 +172,7 @@ def shrink_means(
     Notes
     -----
     U = (1 - 2 b) v + b^2 (mean - target)^2 is unbiased for the risk whenever v is for the variance; sizes and targets
-    must not depend on the cell's answers. A reconstruction of the paper; see `shrink_rates`.
+    must not depend on the cell's answers. RECONSTRUCTED; see `shrink_rates`.
 
     References
     ----------
@@ -181,8 +181,8 @@ def shrink_means(
     Examples
     --------
     >>> fit = shrink_means([0.62, 0.40, 0.55, 0.71], [0.01, 0.02, 0.01, 0.02], [12, 6, 12, 6])
-    >>> fit.shrunk.round(3).tolist(), fit.lam
-    ([0.562, 0.602, 0.585, 0.55], inf)
+    >>> fit.shrunk.round(3).tolist(), round(fit.lam, 1)
+    ([0.56, 0.598, 0.583, 0.557], 96.8)
     """
     call = "shrink_means"
     raw = check_vector(means, argument="means", call=call)

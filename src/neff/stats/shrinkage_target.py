@@ -13,11 +13,11 @@ from neff.registry import method
 from neff.stats._validate import as_numbers, check_count, check_rng, check_same_length, check_vector, check_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from neff.stats._validate import FloatArray
+    from neff.stats._validate import FloatArray, IntArray
 
 __all__ = ["Predictor", "cross_fitted_target"]
 
@@ -36,9 +36,12 @@ class Predictor(Protocol):
 
 
 class Ridge:
-    """Weighted ridge regression on standardised covariates, the penalty chosen by generalised cross-validation."""
+    """Weighted ridge regression on standardised covariates, the penalty chosen by generalised cross-validation.
 
-    def __init__(self, *, non_negative: bool = False) -> None:
+    The slopes of the first `non_negative` covariates must not be negative.
+    """
+
+    def __init__(self, *, non_negative: int = 0) -> None:
         self.non_negative = non_negative
 
     def fit(self, X: FloatArray, y: FloatArray, sample_weight: FloatArray) -> Ridge:
@@ -54,8 +57,9 @@ class Ridge:
         used = np.flatnonzero(varies)
         while used.size:
             slope = _ridge(Z[:, used], r)
-            worst = int(np.argmin(slope))
-            if not self.non_negative or slope[worst] >= 0:
+            bound = np.where(used < self.non_negative, slope, 0.0)
+            worst = int(np.argmin(bound))
+            if bound[worst] >= 0:
                 self.slope[used] = slope
                 break
             used = np.delete(used, worst)
@@ -77,6 +81,28 @@ def _ridge(Z: FloatArray, r: FloatArray) -> FloatArray:
     best = PENALTIES[int(np.argmin(left / free**2))]
     slope: FloatArray = vt.T @ (s / (s**2 + best) * projected)
     return slope
+
+
+def margin_means(
+    values: FloatArray, weights: FloatArray, groupings: Sequence[IntArray], training: NDArray[np.bool_]
+) -> FloatArray:
+    """Return the weighted mean of each cell's group (its row, its column) over the other cells in training.
+
+    Shape (n_cells, number of groupings). A cell whose group has no other cell there takes the mean of all others.
+    """
+    w = np.where(training, weights, 0.0)
+
+    def of_others(codes: IntArray) -> tuple[FloatArray, FloatArray]:
+        total, weight = (np.bincount(codes, part)[codes].astype(np.float64) - part for part in (w * values, w))
+        return total, weight
+
+    overall = _ratio(*of_others(np.zeros(values.size, np.intp)), np.zeros(values.size))
+    return np.stack([_ratio(*of_others(codes), overall) for codes in groupings], axis=1)
+
+
+def _ratio(total: FloatArray, weight: FloatArray, otherwise: FloatArray) -> FloatArray:
+    some = weight > 1e-9 * weight.max(initial=0.0)
+    return np.where(some, total / np.where(some, weight, 1.0), otherwise)
 
 
 def cross_fit(
@@ -172,7 +198,7 @@ def cross_fitted_target(
 
     References
     ----------
-    Chen and Lei 2025, Compound Estimation for Binomials, arXiv:2512.25042 (reconstructed; see `shrink_rates`).
+    Chen and Lei 2025, Compound Estimation for Binomials, arXiv:2512.25042 (RECONSTRUCTED; see `shrink_rates`).
 
     Examples
     --------

@@ -67,7 +67,7 @@ def shrink_differences(
     Notes
     -----
     Estimand: the mean over cells of (estimate - (p_a - p_b))^2. U is unbiased where both samples have two answers
-    or more; other cells are shrunk but not used to tune. A reconstruction of the paper; see `shrink_rates`.
+    or more; other cells are shrunk but not used to tune. RECONSTRUCTED; see `shrink_rates`.
 
     References
     ----------
@@ -78,7 +78,7 @@ def shrink_differences(
     --------
     >>> fit = shrink_differences([9, 4, 7, 8], [10, 10, 10, 10], [6, 5, 4, 7], [10, 10, 10, 10])
     >>> fit.raw.round(2).tolist(), fit.shrunk.round(3).tolist()
-    ([0.3, -0.1, 0.3, 0.1], [0.1, 0.233, 0.1, 0.167])
+    ([0.3, -0.1, 0.3, 0.1], [0.114, 0.211, 0.114, 0.162])
     """
     call = "shrink_differences"
     a = counts_of(successes_a, n_a, call=call, names=("successes_a", "n_a"))

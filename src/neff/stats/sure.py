@@ -54,8 +54,8 @@ def approximate_sure(
     Notes
     -----
     d(X)^2 - 2 [P1 d(X - 1) + P2 (d(X - 1) - d(X - 2))] + P2, P1 = X / n and P2 = X (X - 1) / (n (n - 1)) unbiased for p
-    and p^2. The bias is -2 p^3 E[second difference of d]: 0 for linear rules, small for smooth ones, and it does not
-    shrink with more cells. A reconstruction of the paper; see `shrink_rates`.
+    and p^2. The bias is 2 p^3 E[d(Y + 2) - 2 d(Y + 1) + d(Y)], Y binomial of n - 2: 0 for linear rules, small for
+    smooth ones, and it does not shrink with more cells. RECONSTRUCTED; see `shrink_rates`.
 
     References
     ----------

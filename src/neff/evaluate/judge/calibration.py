@@ -15,6 +15,7 @@ from neff.errors import ArgumentError
 from neff.evaluate.judge.checks import checked_scale, labelled_slice
 from neff.evaluate.judge.data import check_covariates, check_prompts
 from neff.evaluate.judge.knots import curve_means
+from neff.evaluate.judge.levels import Levels, levels_of
 from neff.evaluate.judge.quality import Quality, quality_of, warnings_of
 from neff.evaluate.judge.slice import Curve, Fitted, MonotoneCurve, compare_modes
 from neff.evaluate.judge.two_stage import TwoStageCurve
@@ -50,6 +51,8 @@ class Calibration:
         Fit on the labelled rows.
     full, without
         The curve from all labels, and the K curves that lack the labels of one fold each.
+    levels
+        The distinct fitted values, and how well the labels determine each.
     warnings
         What weakens the calibration, in words.
     """
@@ -59,6 +62,7 @@ class Calibration:
     quality: Quality
     full: Curve
     without: tuple[Curve, ...]
+    levels: Levels
     warnings: tuple[str, ...] = ()
 
     @property
@@ -136,6 +140,7 @@ class Calibration:
             "quality": self.quality.to_dict(),
             "full": self.full.to_dict(),
             "without": [curve.to_dict() for curve in self.without],
+            "levels": self.levels.to_dict(),
             "warnings": list(self.warnings),
         }
 
@@ -151,6 +156,7 @@ class Calibration:
             quality=Quality.from_dict(data["quality"]),
             full=curve(data["full"]),
             without=tuple(curve(part) for part in data["without"]),
+            levels=Levels.from_dict(data["levels"]),
             warnings=tuple(data["warnings"]),
         )
 
@@ -241,7 +247,8 @@ def calibrate(
     chosen: Fitted = "two-stage" if two_stage else "monotone"
     full, without = rows.fit(chosen, count)
     quality = quality_of(rows, full, without, limits, found.rmse if found else None)
-    return Calibration(chosen, limits, quality, full, tuple(without), warnings_of(quality, full, rows.covariates))
+    levels, warnings = levels_of(rows, full, without), warnings_of(quality, full, rows.covariates)
+    return Calibration(chosen, limits, quality, full, tuple(without), levels, warnings)
 
 
 def _rows(score: ArrayLike, covariates: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:

@@ -18,9 +18,31 @@ if TYPE_CHECKING:
 
     from neff.reasons import Reason
 
-__all__ = ["DfRule", "PolicyEstimate", "by_prompt", "oracle_variance"]
+__all__ = ["DfRule", "PolicyEstimate", "Split", "by_prompt", "oracle_variance"]
 
 DfRule = Literal["welch", "smaller", "normal"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """An estimate that uses its own labels, taken apart into prompts without labels and labels.
+
+    Its influence values hold the noise of its labels. A policy that borrows a calibrator learned from the same
+    labels carries the same noise in its jackknife: to subtract one from the other, both must be told by folds.
+
+    Attributes
+    ----------
+    fitted
+        What each prompt adds through its calibrated scores alone, aligned with `PolicyEstimate.prompt`.
+    without
+        The whole estimate without the labels of each fold, in the calibrator and elsewhere, shape (K,).
+    levels
+        See `PolicyEstimate`.
+    """
+
+    fitted: NDArray[np.float64]
+    without: NDArray[np.float64]
+    levels: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +65,9 @@ class PolicyEstimate:
     jackknife
         The whole estimate with the calibrator fitted without each fold, shape (K,); None where no calibrator was
         learned, or its uncertainty is already in `influence`.
+    levels
+        How far one standard error of each level of the calibration curve moves the estimate, shape (B,): their sum
+        of squares is a floor to the variance by jackknife. None where no floor is needed.
     method
         Name of the estimator.
     n, n_labelled, n_dropped
@@ -56,6 +81,8 @@ class PolicyEstimate:
         Which prompts have a labelled row, shape (G,), for rules that treat them apart; None where no rule does.
     n_parameters
         Parameters fitted to the labelled prompts (1: a correction; 2: a correction and a tuned weight).
+    split
+        Calibrated scores and labels apart, for differences from policies that borrowed the labels; or None.
     components
         Named figures that explain the value ("direct", "correction", "n_eff", ...).
     warnings
@@ -77,6 +104,8 @@ class PolicyEstimate:
     df_rule: DfRule = "welch"
     labelled: NDArray[np.bool_] | None = None
     n_parameters: int = 0
+    levels: NDArray[np.float64] | None = None
+    split: Split | None = None
     components: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     reason: Reason | None = None

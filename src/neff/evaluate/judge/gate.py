@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from neff.evaluate.judge.thresholds import RULES, State
 from neff.results import Column, Table, json_number
+from neff.results._common import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,6 +31,8 @@ class Gate:
     refuse: float
     state: State
     sentence: str
+    task: str = ""
+    metric: str = ""
 
     def __str__(self) -> str:
         return f"{self.policy}: {self.state}: {self.sentence}"
@@ -44,7 +47,24 @@ class Gate:
             "refuse": json_number(self.refuse),
             "state": self.state,
             "sentence": self.sentence,
+            "task": self.task,
+            "metric": self.metric,
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Gate:
+        """Rebuild from `to_dict`."""
+        return cls(
+            policy=str(data["policy"]),
+            quantity=str(data["quantity"]),
+            value=from_json(data["value"]),
+            warn=from_json(data["warn"]),
+            refuse=from_json(data["refuse"]),
+            state=data["state"],
+            sentence=str(data["sentence"]),
+            task=str(data["task"]),
+            metric=str(data["metric"]),
+        )
 
 
 def gate(policy: str, quantity: str, value: float, sentence: str, *, state: State | None = None) -> Gate:
@@ -115,7 +135,8 @@ def best_unflagged(values: Mapping[str, float], gates: Iterable[Gate], *, lower_
     """
     refused = flagged(gates)
     known = {policy: value for policy, value in values.items() if not math.isnan(value)}
-    ranked = sorted(known, key=lambda policy: known[policy], reverse=not lower_is_better)
+    sign = -1 if lower_is_better else 1
+    ranked = sorted(known, key=lambda policy: (sign * known[policy], policy not in refused), reverse=True)
     best = next((policy for policy in ranked if policy not in refused), None)
     demoted = tuple(ranked[: len(ranked) if best is None else ranked.index(best)])
     parts = [f"{best} is best ({known[best]:.4f})" if best is not None else "no policy can be called best"]

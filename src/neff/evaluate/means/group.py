@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from neff.evaluate.judge.gate import Gate
     from neff.evaluate.means.blocks import Block
     from neff.evaluate.options import Aggregate, Options
     from neff.results import Comparison, Estimate
@@ -29,9 +30,19 @@ class Group:
     metric: str
     blocks: list[Block]
 
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """None: a plain mean needs nothing but its items."""
+        return ()
+
     def models(self) -> list[str]:
         """Return the models, sorted by name."""
         return sorted(set().union(*(block.models for block in self.blocks)))
+
+    def graded(self, model: str) -> bool:
+        """Return True: the interval of a mean covers what can be wrong with it."""
+        del model
+        return True
 
     def estimate(self, model: str, options: Options) -> Estimate:
         """Return one model's mean."""

@@ -13,13 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.evaluate.judge.estimate import PolicyEstimate
-from neff.evaluate.off_policy.terms import Fresh, check_pair, jackknife_of, join, raw_overlap, without_overlap
+from neff.evaluate.off_policy.terms import (
+    Fresh,
+    check_pair,
+    fold_sums,
+    join,
+    ratio_warnings,
+    raw_overlap,
+    without_overlap,
+)
 from neff.evaluate.off_policy.weights import hajek_weights
 from neff.reasons import Reason
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from neff.evaluate.judge.calibration import Calibration
     from neff.evaluate.judge.data import Judged
     from neff.evaluate.judge.folds import FoldMap
@@ -77,15 +83,15 @@ def dr(
     >>> from neff.evaluate.judge.calibration import calibrate
     >>> from neff.evaluate.judge.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
-    >>> logged, fresh, truth = simulate_off_policy("better", 1000, rng=1)
-    >>> folds = balanced_folds(1000, logged.prompt[logged.labelled], n_folds=20)
+    >>> logged, fresh, truth = simulate_off_policy("better", 2000, rng=3)
+    >>> folds = balanced_folds(2000, logged.prompt[logged.labelled], n_folds=20)
     >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
     >>> estimate = dr(logged, calibration=curve, folds=folds, fresh=fresh)
     >>> abs(estimate.value - truth.value) < 0.04
     True
     """
     method = "dr" if cap is None else f"dr, weights capped at {cap:g}"
-    warnings = check_pair(logged, fresh)
+    warnings = (*check_pair(logged, fresh), *ratio_warnings(logged))
     weights = hajek_weights(logged, cap=cap)
     if weights is None or fresh.n == 0:
         return without_overlap(logged, method, fresh)
@@ -95,20 +101,10 @@ def dr(
     known, label = logged.labelled, np.where(logged.labelled, logged.label, 0.0)
     ratio = np.where(known, weights / (known.mean() if logged.propensity is None else logged.propensity), 0.0)
 
-    def halves(g_fresh: NDArray[np.float64], g: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return answers.mean(g_fresh), ratio * (label - g)
-
-    def without(k: int) -> float:
-        direct, correction = halves(
-            calibration.predict_fold(k, fresh.score, fresh.covariates),
-            calibration.predict_fold(k, logged.score, logged.covariates),
-        )
-        return float(direct.mean() + correction.mean())
-
     fresh_g = calibration.predict_out_of_fold(fresh.score, folds.of(fresh.prompt), fresh.covariates)
-    direct, correction = halves(
-        fresh_g, calibration.predict_out_of_fold(logged.score, folds.of(logged.prompt), logged.covariates)
-    )
+    logged_g = calibration.predict_out_of_fold(logged.score, folds.of(logged.prompt), logged.covariates)
+    direct, correction = answers.mean(fresh_g), ratio * (label - logged_g)
+    without = fold_sums(calibration, fresh, answers.share) - fold_sums(calibration, logged, ratio / logged.n)
     prompt, influence = join(answers.prompt, direct, logged.prompt, correction)
     return PolicyEstimate(
         logged.policy,
@@ -116,7 +112,7 @@ def dr(
         prompt,
         influence,
         method,
-        jackknife=jackknife_of(calibration, without),
+        jackknife=without + float(np.mean(ratio * label)),
         n=logged.n,
         n_labelled=logged.n_labelled,
         n_dropped=logged.n_dropped,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.evaluate.judge.estimate import PolicyEstimate, by_prompt
-from neff.evaluate.off_policy.terms import raw_overlap, rewards, weighted_jackknife, without_overlap
+from neff.evaluate.off_policy.terms import fold_sums, ratio_warnings, raw_overlap, rewards, without_overlap
 from neff.evaluate.off_policy.weights import hajek_weights
 from neff.reasons import Reason
 
@@ -55,12 +55,12 @@ def ips(logged: Logged, *, calibration: Calibration) -> PolicyEstimate:
     >>> from neff.evaluate.judge.calibration import calibrate
     >>> from neff.evaluate.judge.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
-    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
-    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> logged, fresh, truth = simulate_off_policy("better", 2000, rng=3)
+    >>> folds = balanced_folds(2000, logged.prompt[logged.labelled])
     >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
     >>> estimate = ips(logged, calibration=curve)
     >>> round(estimate.value, 3), round(truth.value, 3)
-    (0, 0)
+    (0.546, 0.579)
     """
     method = "ips"
     if logged.n == 0 or logged.log_ratio.max() == -np.inf:
@@ -107,12 +107,12 @@ def snips(logged: Logged, *, calibration: Calibration, cap: float | None = None)
     >>> from neff.evaluate.judge.calibration import calibrate
     >>> from neff.evaluate.judge.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
-    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
-    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> logged, fresh, truth = simulate_off_policy("better", 2000, rng=3)
+    >>> folds = balanced_folds(2000, logged.prompt[logged.labelled])
     >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
     >>> estimate = snips(logged, calibration=curve)
     >>> round(estimate.value, 3), round(truth.value, 3)
-    (0, 0)
+    (0.552, 0.579)
     """
     return _self_normalised(logged, "snips" if cap is None else f"snips, weights capped at {cap:g}", calibration, cap)
 
@@ -136,8 +136,8 @@ def raw_ips(logged: Logged, *, calibration: Calibration) -> PolicyEstimate:
     >>> from neff.evaluate.judge.calibration import calibrate
     >>> from neff.evaluate.judge.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
-    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
-    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> logged, fresh, truth = simulate_off_policy("better", 2000, rng=3)
+    >>> folds = balanced_folds(2000, logged.prompt[logged.labelled])
     >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
     >>> estimate = raw_ips(logged, calibration=curve)
     >>> estimate.jackknife is None, estimate.df_rule
@@ -176,10 +176,11 @@ def _of_rows(
         prompt,
         influence,
         method,
-        jackknife=None if calibration is None else weighted_jackknife(logged, calibration, weights),
+        jackknife=None if calibration is None else fold_sums(calibration, logged, weights / logged.n),
         n=logged.n,
         n_labelled=logged.n_labelled,
         n_dropped=logged.n_dropped,
         components={**raw_overlap(logged), "largest_weight": float(weights.max())},
+        warnings=ratio_warnings(logged),
         **rest,
     )

@@ -70,11 +70,11 @@ def mrdr(
     >>> from neff.evaluate.judge.calibration import calibrate
     >>> from neff.evaluate.judge.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
-    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
-    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> logged, fresh, truth = simulate_off_policy("better", 2000, rng=3)
+    >>> folds = balanced_folds(2000, logged.prompt[logged.labelled])
     >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
     >>> estimate = mrdr(logged, calibration=curve, folds=folds, fresh=fresh)
-    >>> abs(estimate.value - curve.predict(fresh.score).mean()) < 1e-12
+    >>> bool(abs(estimate.value - curve.predict(fresh.score).mean()) < 1e-12)
     True
     """
     check_choice(omega, ("snips", "w", "w2"), argument="omega", call="mrdr")

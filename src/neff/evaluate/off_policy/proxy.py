@@ -13,7 +13,16 @@ import numpy as np
 
 from neff.evaluate.judge.estimate import PolicyEstimate
 from neff.evaluate.off_policy.simcal import stabilise
-from neff.evaluate.off_policy.terms import Fresh, check_pair, jackknife_of, join, raw_overlap, rewards, without_overlap
+from neff.evaluate.off_policy.terms import (
+    Fresh,
+    check_pair,
+    fold_sums,
+    join,
+    raw_overlap,
+    rewards,
+    to_unit,
+    without_overlap,
+)
 from neff.evaluate.off_policy.weights import hajek_weights
 from neff.stats.isotonic import isotonic_fit
 
@@ -57,7 +66,8 @@ class Proxy:
         fold = folds.of(logged.prompt)
         held_out = calibration.predict_out_of_fold(logged.score, fold, logged.covariates)
         reward, learned = rewards(logged, calibration)
-        stable = stabilise(raw, held_out, reward=held_out, fold=fold, outer_fold=fold)
+        unit = to_unit(held_out, calibration)
+        stable = stabilise(raw, unit, reward=unit, fold=fold, outer_fold=fold)
         return cls(
             logged,
             Fresh.of(fresh),
@@ -104,14 +114,13 @@ class Proxy:
         """
         if not self.learned:
             return None
-        judged, logged = self.fresh.judged, self.logged
+        w = self.weights / self.logged.n
+        moved = fold_sums(self.calibration, self.logged, w)
+        return self.fresh_fold_means() + moved - float(w @ logged_g)
 
-        def one(k: int) -> float:
-            direct = self.fresh.mean(self.calibration.predict_fold(k, judged.score, judged.covariates))
-            moved = self.calibration.predict_fold(k, logged.score, logged.covariates)
-            return float(direct.mean() + np.mean(self.weights * (moved - logged_g)))
-
-        return jackknife_of(self.calibration, one)
+    def fresh_fold_means(self) -> NDArray[np.float64]:
+        """Return the mean over fresh answers of each curve that lacks a fold, shape (K,)."""
+        return fold_sums(self.calibration, self.fresh.judged, self.fresh.share)
 
     def estimate(
         self,
@@ -186,12 +195,12 @@ def dr_cpo(logged: Logged, *, calibration: Calibration, folds: FoldMap, fresh: J
     >>> from neff.evaluate.judge.calibration import calibrate
     >>> from neff.evaluate.judge.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
-    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
-    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> logged, fresh, truth = simulate_off_policy("better", 2000, rng=3)
+    >>> folds = balanced_folds(2000, logged.prompt[logged.labelled])
     >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
     >>> estimate = dr_cpo(logged, calibration=curve, folds=folds, fresh=fresh)
     >>> round(estimate.value, 3), round(truth.value, 3)
-    (0, 0)
+    (0.556, 0.579)
     """
     proxy = Proxy.of(logged, calibration, folds, fresh)
     if proxy is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from neff.evaluate.judge.estimate import PolicyEstimate, by_prompt
 from neff.evaluate.off_policy.simcal import stabilise
-from neff.evaluate.off_policy.terms import raw_overlap, rewards, weighted_jackknife, without_overlap
+from neff.evaluate.off_policy.terms import fold_sums, raw_overlap, rewards, to_unit, without_overlap
 from neff.evaluate.off_policy.weights import hajek_weights
 
 if TYPE_CHECKING:
@@ -56,12 +56,12 @@ def simcal_ips(
     >>> from neff.evaluate.judge.calibration import calibrate
     >>> from neff.evaluate.judge.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
-    >>> logged, fresh, truth = simulate_off_policy("noise", 500, rng=1)
-    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> logged, fresh, truth = simulate_off_policy("noise", 2000, rng=3)
+    >>> folds = balanced_folds(2000, logged.prompt[logged.labelled])
     >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
     >>> estimate = simcal_ips(logged, calibration=curve, folds=folds)
-    >>> [round(estimate.components[name] / 500, 2) for name in ("n_eff", "n_eff_stabilised")]
-    [0, 0]
+    >>> [round(estimate.components[name] / 2000, 2) for name in ("n_eff", "n_eff_stabilised")]
+    [0.04, 0.97]
     """
     method = "simcal-ips"
     outer = folds if outer is None else outer
@@ -69,11 +69,12 @@ def simcal_ips(
     if raw is None:
         return without_overlap(logged, method)
     fold, outer_fold = folds.of(logged.prompt), outer.of(logged.prompt)
-    held_out = calibration.predict_out_of_fold(logged.score, fold, logged.covariates)
+    held_out = to_unit(calibration.predict_out_of_fold(logged.score, fold, logged.covariates), calibration)
     stable = stabilise(raw, held_out, reward=held_out, fold=fold, outer_fold=outer_fold)
     reward, learned = rewards(logged, calibration)
     value = float(stable.weights @ reward / stable.weights.sum())
-    phi = stable.weights * (held_out - stable.train_value) / stable.train_mean
+    width = calibration.scale[1] - calibration.scale[0]
+    phi = width * stable.weights * (held_out - stable.train_value) / stable.train_mean
     prompt, influence = by_prompt(logged.prompt, phi - phi.mean())
     return PolicyEstimate(
         logged.policy,
@@ -81,7 +82,7 @@ def simcal_ips(
         prompt,
         influence,
         method,
-        jackknife=weighted_jackknife(logged, calibration, stable.weights) if learned else None,
+        jackknife=fold_sums(calibration, logged, stable.weights / logged.n) if learned else None,
         n=logged.n,
         n_labelled=logged.n_labelled,
         n_dropped=logged.n_dropped,

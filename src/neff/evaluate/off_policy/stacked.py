@@ -55,8 +55,8 @@ def stacked_dr(logged: Logged, *, calibration: Calibration, folds: FoldMap, fres
 
     Notes
     -----
-    The shares minimise the variance of the mixed influence values on the simplex, with 1e-4 added to each variance;
-    above a condition number of 1e8 they are equal.
+    The shares minimise the variance of the mixed influence values on the simplex, with 1e-4 added to each variance
+    (of labels mapped to [0, 1]); above a condition number of 1e8 they are equal.
 
     References
     ----------
@@ -67,19 +67,20 @@ def stacked_dr(logged: Logged, *, calibration: Calibration, folds: FoldMap, fres
     >>> from neff.evaluate.judge.calibration import calibrate
     >>> from neff.evaluate.judge.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
-    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
-    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> logged, fresh, truth = simulate_off_policy("better", 2000, rng=3)
+    >>> folds = balanced_folds(2000, logged.prompt[logged.labelled])
     >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
     >>> estimate = stacked_dr(logged, calibration=curve, folds=folds, fresh=fresh)
     >>> round(estimate.value, 3), round(truth.value, 3)
-    (0, 0)
+    (0.557, 0.579)
     """
     proxy = Proxy.of(logged, calibration, folds, fresh)
     if proxy is None:
         return without_overlap(logged, "stacked-dr", fresh)
     parts = [dr_cpo_of(proxy), tmle_of(proxy, "logit"), mrdr_of(proxy, "w")]
     influence = np.stack([part.influence for part in parts])
-    share = _shares(influence * influence.shape[1])
+    width = calibration.scale[1] - calibration.scale[0]
+    share = _shares(influence * (influence.shape[1] / width))
     jackknives = [part.jackknife for part in parts if part.jackknife is not None]
     components = dict(parts[0].components)
     for part, alpha in zip(parts, share, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from neff.reasons import Reason
 from neff.stats.weights import WeightSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from neff.evaluate.judge.calibration import Calibration
@@ -24,14 +23,21 @@ if TYPE_CHECKING:
 __all__ = [
     "Fresh",
     "check_pair",
-    "jackknife_of",
+    "fold_sums",
     "join",
+    "ratio_warnings",
     "raw_overlap",
     "rewards",
     "spread_of_prompts",
-    "weighted_jackknife",
+    "to_unit",
     "without_overlap",
 ]
+
+LEAST_MEAN_RATIO = 0.5
+"""Below this, and above its inverse, the mean probability ratio is remarked on.
+
+Simulated at n = 1000, 200 times each: between 0.68 and 1.57 with overlap and even with noisy log-probabilities (the
+effective sample size is then 5% of n), 0.006 without coverage (where it is 62% of n)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +58,11 @@ class Fresh:
     def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the mean of the values over the answers to each prompt, shape (P,)."""
         return np.bincount(self.code, values, minlength=len(self.prompt)) / self.count
+
+    @property
+    def share(self) -> NDArray[np.float64]:
+        """What each answer counts in the mean over prompts of the means over their answers, shape (n,)."""
+        return 1.0 / (self.count[self.code] * len(self.prompt))
 
     def monte_carlo_variance(self, values: NDArray[np.float64]) -> float:
         """Return the part of the variance of the mean that more answers per prompt would remove; NaN with one each."""
@@ -89,6 +100,12 @@ def rewards(logged: Logged, calibration: Calibration) -> tuple[NDArray[np.float6
     return calibration.predict(logged.score, logged.covariates), True
 
 
+def to_unit(values: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
+    """Return label values mapped to [0, 1] by the declared scale: what the published rules with a fixed zero need."""
+    low, high = calibration.scale
+    return (values - low) / (high - low)
+
+
 def raw_overlap(logged: Logged) -> dict[str, float]:
     """Return what the raw weights say about overlap.
 
@@ -98,6 +115,29 @@ def raw_overlap(logged: Logged) -> dict[str, float]:
     """
     summary = WeightSummary.of(logged.log_ratio)
     return {"n_eff": summary.ess, "n_eff_fraction": summary.ess_fraction, "log_mean_ratio": summary.log_mean}
+
+
+def ratio_warnings(logged: Logged) -> tuple[str, ...]:
+    """Return a warning where the mean probability ratio cannot be that of a target that was covered.
+
+    Its expectation is the share of what the target says that the logged policy could have said: 1 under overlap,
+    less without it, and never more. Weights that are scaled to mean 1 do not show it.
+
+    Examples
+    --------
+    >>> from neff.testing import simulate_off_policy
+    >>> ratio_warnings(simulate_off_policy("better", 997, rng=0)[0])
+    ()
+    >>> ratio_warnings(simulate_off_policy("no-coverage", 997, rng=0)[0])[0][:36]
+    'the mean probability ratio is 0.0058'
+    """
+    ratio = raw_overlap(logged)["log_mean_ratio"]
+    if not math.isfinite(ratio) or abs(ratio) <= -math.log(LEAST_MEAN_RATIO):
+        return ()
+    said = f"the mean probability ratio is {math.exp(min(ratio, 700.0)):.2g}, not about 1"
+    if ratio < 0:
+        return (f"{said}: the target mostly says what was never logged, or the log-probabilities are off",)
+    return (f"{said}: the log-probabilities are off, or a few answers with huge ratios decide",)
 
 
 def join(
@@ -131,9 +171,21 @@ def spread_of_prompts(
     return whole
 
 
-def jackknife_of(calibration: Calibration, estimate: Callable[[int], float]) -> NDArray[np.float64]:
-    """Return the estimate with the calibrator of each fold left out, shape (K,)."""
-    return np.array([estimate(k) for k in range(calibration.n_folds)])
+def fold_sums(calibration: Calibration, rows: Logged | Judged, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for every fold k the sum over rows of weight times the curve without fold k, shape (K,).
+
+    Every delete-one-fold estimate is linear in the curve, so that this is all it needs. Without covariates a row is
+    its score: weights are added up per distinct score, once for all folds.
+    """
+    used = weights != 0
+    score, mass, covariates = rows.score[used], weights[used], rows.covariates
+    if covariates is None:
+        score, code = np.unique(score, return_inverse=True)
+        mass = np.bincount(code, mass, minlength=len(score))
+    else:
+        covariates = covariates[used]
+    folds = range(calibration.n_folds)
+    return np.array([float(mass @ calibration.predict_fold(k, score, covariates)) for k in folds])
 
 
 def without_overlap(logged: Logged, method: str, fresh: Judged | None = None) -> PolicyEstimate:
@@ -142,12 +194,4 @@ def without_overlap(logged: Logged, method: str, fresh: Judged | None = None) ->
     reason = Reason.EMPTY if empty else Reason.NO_OVERLAP
     return PolicyEstimate.undefined(
         logged.policy, method, reason, n=logged.n, n_labelled=logged.n_labelled, n_dropped=logged.n_dropped
-    )
-
-
-def weighted_jackknife(logged: Logged, calibration: Calibration, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the delete-one-fold estimates of a weighted mean of calibrated scores; weights have mean 1."""
-    return jackknife_of(
-        calibration,
-        lambda k: float(np.mean(weights * calibration.predict_fold(k, logged.score, logged.covariates))),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from neff.evaluate.off_policy.proxy import Proxy
-from neff.evaluate.off_policy.terms import without_overlap
+from neff.evaluate.off_policy.terms import to_unit, without_overlap
 from neff.stats._options import check_choice
 
 if TYPE_CHECKING:
@@ -132,11 +132,11 @@ def tmle(
     >>> from neff.evaluate.judge.calibration import calibrate
     >>> from neff.evaluate.judge.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
-    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
-    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> logged, fresh, truth = simulate_off_policy("better", 2000, rng=3)
+    >>> folds = balanced_folds(2000, logged.prompt[logged.labelled])
     >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
     >>> estimate = tmle(logged, calibration=curve, folds=folds, fresh=fresh)
-    >>> abs(estimate.value - curve.predict(fresh.score).mean()) < 1e-6
+    >>> bool(abs(estimate.value - curve.predict(fresh.score).mean()) < 1e-6)
     True
     """
     check_choice(link, ("logit", "identity"), argument="link", call="tmle")
@@ -150,13 +150,13 @@ def tmle_of(proxy: Proxy, link: Link) -> PolicyEstimate:
     logged_h, fresh_h = _clever(proxy)
     low, high = proxy.calibration.scale
     width = high - low
-    start = (logged_g - low) / width
-    shift = fluctuate(start, (proxy.reward - low) / width, logged_h, link=link)
+    start, goal = to_unit(logged_g, proxy.calibration), to_unit(proxy.reward, proxy.calibration)
+    shift = fluctuate(start, goal, logged_h, link=link)
     warnings = () if shift.converged else ("the targeting step did not converge",)
     return proxy.estimate(
         "tmle",
         low + width * shift.apply(start, logged_h),
-        low + width * shift.apply((fresh_g - low) / width, fresh_h),
+        low + width * shift.apply(to_unit(fresh_g, proxy.calibration), fresh_h),
         jackknife=proxy.jackknife(logged_g),
         components={"epsilon": shift.epsilon},
         warnings=warnings,

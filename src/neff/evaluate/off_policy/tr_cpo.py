@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.evaluate.off_policy.proxy import Proxy
-from neff.evaluate.off_policy.terms import jackknife_of, without_overlap
+from neff.evaluate.off_policy.terms import fold_sums, without_overlap
 from neff.stats.isotonic import isotonic_fit
 
 if TYPE_CHECKING:
@@ -62,12 +62,12 @@ def tr_cpo(
     >>> from neff.evaluate.judge.calibration import calibrate
     >>> from neff.evaluate.judge.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
-    >>> logged, fresh, truth = simulate_off_policy("better", 500, rng=1)
-    >>> folds = balanced_folds(500, logged.prompt[logged.labelled])
+    >>> logged, fresh, truth = simulate_off_policy("better", 2000, rng=3)
+    >>> folds = balanced_folds(2000, logged.prompt[logged.labelled])
     >>> curve = calibrate(logged.score, logged.label, fold=folds.of(logged.prompt), mode="monotone")
     >>> estimate = tr_cpo(logged, calibration=curve, folds=folds, fresh=fresh)
     >>> round(estimate.value, 3), round(truth.value, 3)
-    (0, 0)
+    (0.583, 0.579)
     """
     method = "tr-cpo-e" if efficient else "tr-cpo"
     proxy = Proxy.of(logged, calibration, folds, fresh)
@@ -80,18 +80,13 @@ def tr_cpo(
     ratio = np.where(known, omega / np.clip(chance, *PROPENSITY), 0.0)
     label = np.where(known, logged.label, 0.0)
     correction = ratio * (label - proxy.reward)
-    judged = proxy.fresh.judged
-
-    def one(k: int) -> float:
-        moved = calibration.predict_fold(k, logged.score, logged.covariates)
-        direct = proxy.fresh.mean(calibration.predict_fold(k, judged.score, judged.covariates))
-        return float(direct.mean() + np.mean(w * (moved - proxy.held_out)) + np.mean(ratio * (label - moved)))
-
+    moved = fold_sums(calibration, logged, (w - ratio) / logged.n)
+    jackknife = proxy.fresh_fold_means() + moved + float(np.mean(ratio * label - w * proxy.held_out))
     return proxy.estimate(
         method,
         proxy.held_out,
         proxy.fresh_held_out(),
-        jackknife=jackknife_of(calibration, one) if proxy.learned else None,
+        jackknife=jackknife if proxy.learned else None,
         extra=correction,
         weights=w,
         components={"label_correction": float(correction.mean())},

@@ -10,7 +10,7 @@ from neff.results import Column, Table, json_number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from neff.evaluate.judge.transport import Transport
+    from neff.evaluate.auditing.transport import Transport
 
 __all__ = ["Audit", "Decile"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neff.errors import ArgumentError
-from neff.evaluate.judge.transport import FEWEST_CLUSTERS, checked_margin
+from neff.evaluate.auditing.transport import FEWEST_CLUSTERS, checked_margin
 from neff.reasons import Reason
 from neff.results import Column, Table, json_number
 from neff.stats._special import t_quantile

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neff.errors import ArgumentError
-from neff.evaluate.judge.contest import JudgedContest
 from neff.evaluate.means.score import MACRO
+from neff.evaluate.policy_contest import PolicyContest
 from neff.evaluate.split import by_task
 from neff.reasons import Reason
 from neff.results import Comparison, Estimate
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from neff.evaluate.judge.contest import JudgeOptions
+    from neff.evaluate.judge.gate import Gate
     from neff.evaluate.options import Options
+    from neff.evaluate.policies import JudgeOptions
     from neff.evaluate.standing import Contest
     from neff.records import Records
 
-__all__ = ["AverageContest", "judged_contests"]
+__all__ = ["AverageContest", "policy_contests"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,18 @@ class AverageContest:
     parts: tuple[Contest, ...]
     task: str = MACRO
 
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """None of its own: those of the tasks stand with the tasks."""
+        return ()
+
     def models(self) -> list[str]:
         """Return the policies, sorted by name."""
         return sorted(set().union(*(part.models() for part in self.parts)))
+
+    def graded(self, model: str) -> bool:
+        """Return whether the model is graded in every task."""
+        return all(part.graded(model) for part in self.parts if model in part.models())
 
     def estimate(self, model: str, options: Options) -> Estimate:
         """Return the mean of one policy's task values; undefined where a task lacks it."""
@@ -108,11 +118,11 @@ def _interval(value: float, error: float, df: float, level: float) -> tuple[floa
     return low, high
 
 
-def judged_contests(records: Records, judge: JudgeOptions, options: Options, rng: np.random.Generator) -> list[Contest]:
+def policy_contests(records: Records, judge: JudgeOptions, options: Options, rng: np.random.Generator) -> list[Contest]:
     """Return one contest per (task, metric), after one average per metric that has several tasks."""
     by_metric: dict[str, list[Contest]] = {}
     for task, metric, rows in by_task(records):
-        contest = JudgedContest.of(task, metric, rows, judge, options.n_resamples, rng)
+        contest = PolicyContest.of(task, metric, rows, judge, options.n_resamples, rng)
         by_metric.setdefault(metric, []).append(contest)
     if options.aggregate == "micro" and any(len(parts) > 1 for parts in by_metric.values()):
         raise ArgumentError(

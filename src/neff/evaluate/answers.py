@@ -10,14 +10,17 @@ import numpy as np
 
 from neff.errors import ArgumentError, RecordsError
 from neff.evaluate.judge.data import Judged
+from neff.evaluate.off_policy.data import Logged
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
-    from neff.evaluate.judge.contest import JudgeOptions
+    from neff.evaluate.policies import JudgeOptions
     from neff.records import Records
 
-__all__ = ["Answers", "judged_policies"]
+__all__ = ["Answers", "judged_policies", "logged_answers", "target_columns"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +30,12 @@ class Answers:
     judged: Judged
     items: NDArray[np.int32]
     n_unscored: int
+
+    @property
+    def label_variance(self) -> float:
+        """Variance of the policy's labels, NaN below two."""
+        labels = self.judged.label[self.judged.labelled]
+        return float(labels.var(ddof=1)) if len(labels) > 1 else math.nan
 
 
 def judged_policies(records: Records, options: JudgeOptions) -> list[Answers]:
@@ -66,7 +75,53 @@ def judged_policies(records: Records, options: JudgeOptions) -> list[Answers]:
     return policies
 
 
-def _number(records: Records, name: str, argument: str) -> NDArray[np.float64]:
+def target_columns(named: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
+    """Return the column of each target policy; a column `log_prob_x` or `x_logprob` is that of policy x.
+
+    Examples
+    --------
+    >>> target_columns(["log_prob_new", "old_logprob", "clone"])
+    {'new': 'log_prob_new', 'old': 'old_logprob', 'clone': 'clone'}
+    """
+    if not isinstance(named, (list, tuple)):
+        return dict(named)  # type: ignore[arg-type]
+    found = {}
+    for column in named:
+        policy = column
+        for mark in ("log_prob_", "logprob_"):
+            policy = policy.removeprefix(mark)
+        for mark in ("_log_prob", "_logprob"):
+            policy = policy.removesuffix(mark)
+        found[policy] = column
+    return found
+
+
+def logged_answers(records: Records, options: JudgeOptions) -> tuple[dict[str, Logged], NDArray[np.int32]]:
+    """Return the logged answers (those with a log-probability) as each target policy sees them, and their items."""
+    if options.log_prob is None or not options.targets:
+        return {}, np.empty(0, np.int32)
+    behaviour = _number(records, options.log_prob, "log_prob", missing=True)
+    rows = ~np.isnan(behaviour) & ~np.isnan(records.score)
+    if not rows.any():
+        raise RecordsError(
+            f"column {options.log_prob} has no log-probability beside a score.", "Give the records that were logged."
+        )
+    label = np.full(len(records), math.nan) if records.label is None else records.label
+    cluster = records.clusters[0] if records.clusters else records.item
+    found = {}
+    for policy, column in options.targets.items():
+        found[policy] = Logged.of(
+            policy,
+            prompt=cluster.codes[rows].astype(np.int64),
+            score=records.score[rows],
+            label=label[rows],
+            log_prob=behaviour[rows],
+            target_log_prob=_number(records, column, "target_log_prob", missing=True)[rows],
+        )
+    return found, np.unique(records.item.codes[rows])
+
+
+def _number(records: Records, name: str, argument: str, *, missing: bool = False) -> NDArray[np.float64]:
     column = records.extra.get(name)
     if column is None or not isinstance(column, np.ndarray):
         numbers = sorted(key for key, value in records.extra.items() if isinstance(value, np.ndarray))
@@ -77,6 +132,6 @@ def _number(records: Records, name: str, argument: str) -> NDArray[np.float64]:
             f"There are: {', '.join(numbers) or 'none'}.",
             call="evaluate",
         )
-    if np.isnan(column).any():
+    if np.isnan(column).any() and not missing:
         raise RecordsError(f"column {name} is empty in {int(np.isnan(column).sum()):,} rows.", "Fill it for every row.")
     return column
