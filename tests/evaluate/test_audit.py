@@ -193,7 +193,6 @@ def test_a_family_shares_the_error():
     assert abs(wrong / n - (1 - (1 - 0.025 / 3) ** 3)) < 3.3 * math.sqrt(0.025 * 0.975 / n)
 
 
-@pytest.mark.slow
 def test_coverage_with_clusters_and_skewed_residuals():
     rng = np.random.default_rng(19)
     n, covered = 4000, 0

@@ -190,13 +190,15 @@ def undefined() -> Evaluation:
     nan = math.nan
     e0, e1, e2, e3, e4 = base.estimates
     lost = replace(
-        e4, value=nan, standard_error=nan, interval=(nan, nan), n=0, n_items=0, n_eff=nan, n_unscored=61,
+        e4, value=nan, standard_error=nan, df=nan, interval=(nan, nan), n=0, n_items=0, n_eff=nan, n_unscored=61,
         reason=Reason.NO_SCORED,
     )  # fmt: skip
-    one = replace(e3, standard_error=nan, interval=(nan, nan), n_eff=nan, n_clusters=1, reason=Reason.ONE_CLUSTER)
+    one = replace(
+        e3, standard_error=nan, df=nan, interval=(nan, nan), n_eff=nan, n_clusters=1, reason=Reason.ONE_CLUSTER
+    )
     comparisons = tuple(
         replace(
-            c, difference=nan, standard_error=nan, interval=(nan, nan), p_value=nan, p_adjusted=nan, correlation=nan,
+            c, difference=nan, standard_error=nan, df=nan, interval=(nan, nan), p_value=nan, p_adjusted=nan, correlation=nan,
             n_items=0, verdict=Verdict.NOT_CHECKED, reason=Reason.NO_COMMON_ITEMS,
         )
         if lost.model in (c.a, c.b)

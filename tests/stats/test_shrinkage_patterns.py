@@ -84,7 +84,7 @@ def test_golden_beta_binomial():
 def test_few_answers_per_cell(most, raw, pooled, linear, beta, gaussian):
     rng = np.random.default_rng(17)
     losses = []
-    for _ in range(40):
+    for _ in range(30):
         n = rng.integers(2, most + 1, 216)
         fit = shrink_rates(rng.binomial(n, RATES), n)
         rules = (fit.raw, fit.target, fit.shrunk, fit.beta_binomial.shrunk, plugged_in(fit.raw, n, fit.target))
@@ -92,10 +92,10 @@ def test_few_answers_per_cell(most, raw, pooled, linear, beta, gaussian):
         losses[-1].append(fit.rule("linear").risk - losses[-1][2])
         assert fit.best == "beta-binomial"  # which linear shrinkage does not beat here
     mean = np.mean(losses, axis=0)
-    assert mean[0] == pytest.approx(raw, rel=0.05)  # Monte Carlo, 40 draws
+    assert mean[0] == pytest.approx(raw, rel=0.05)  # Monte Carlo, 30 draws
     found = mean[1:5] / mean[0]
-    np.testing.assert_allclose(found, [pooled, linear, beta, gaussian], rtol=0.06)  # Monte Carlo, 40 draws
-    assert abs(mean[5]) < 3 * np.std(losses, axis=0)[5] / math.sqrt(40)
+    np.testing.assert_allclose(found, [pooled, linear, beta, gaussian], rtol=0.06)  # Monte Carlo, 30 draws
+    assert abs(mean[5]) < 3 * np.std(losses, axis=0)[5] / math.sqrt(30)
 
 
 def test_differences_with_few_answers():
@@ -103,11 +103,11 @@ def test_differences_with_few_answers():
     rng = np.random.default_rng(19)
     white, black = RATES[1::2], RATES[::2]
     losses = []
-    for _ in range(40):
+    for _ in range(30):
         n, m = rng.integers(20, 121, 108), rng.integers(20, 121, 108)
         fit = shrink_differences(rng.binomial(n, white), n, rng.binomial(m, black), m)
         losses.append([1e4 * np.mean((rule - white + black) ** 2) for rule in (fit.raw, fit.target, fit.shrunk)])
-    np.testing.assert_allclose(np.mean(losses, axis=0), [54.3, 7.34, 7.01], rtol=0.07)  # Monte Carlo, 40 draws
+    np.testing.assert_allclose(np.mean(losses, axis=0), [54.3, 7.34, 7.01], rtol=0.07)  # Monte Carlo, 30 draws
 
 
 # --- Simulations --------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def population(rng, n_cells, *, informative=False):
 def test_a_target_from_covariates_is_what_pays(informative):
     rng = np.random.default_rng(23)
     ratios = []
-    for _ in range(20):
+    for _ in range(10):
         p, n, covariates = population(rng, 400, informative=informative)
         x = rng.binomial(n, p)
         target = cross_fitted_target(x / n, covariates, weights=n, rng=rng)
@@ -141,14 +141,14 @@ def test_a_target_from_covariates_is_what_pays(informative):
     assert both < predicted < 1
     assert both < beta - 0.15
     assert beta < linear < gaussian < 1
-    assert estimated == pytest.approx(both, rel=0.15)  # Monte Carlo, 20 populations
+    assert estimated == pytest.approx(both, rel=0.15)  # Monte Carlo, 10 populations
 
 
 @pytest.mark.parametrize(("n_cells", "informative"), [(400, False), (400, True), (40, False)])
 def test_linear_shrinkage_is_not_called_better_than_beta_binomial_where_it_is_not(n_cells, informative):
     rng = np.random.default_rng(29)
     claims = 0
-    for _ in range(60):
+    for _ in range(15):
         p, n, covariates = population(rng, n_cells, informative=informative)
         x = rng.binomial(n, p)
         # a covariate that says nothing: the target is no better than the mean
@@ -157,7 +157,7 @@ def test_linear_shrinkage_is_not_called_better_than_beta_binomial_where_it_is_no
             claims += fit.best in ("linear", "target")
             if fit.best == "linear":
                 assert np.mean((fit.shrunk - p) ** 2) < np.mean((fit.beta_binomial.shrunk - p) ** 2)
-    assert claims <= 3
+    assert claims <= 1
 
 
 def gains(p, n, times, seed):
@@ -176,10 +176,10 @@ def gains(p, n, times, seed):
 
 def test_the_interval_of_the_gain_covers():
     p, n, _ = population(np.random.default_rng(31), 300)
-    low, high, gain, bias, _ = gains(p, n, 200, 37)
+    low, high, gain, bias, _ = gains(p, n, 120, 37)
     assert 0.91 <= np.mean((low <= gain) & (gain <= high)) <= 0.99
     assert np.mean(gain < low) <= 0.03  # what is claimed too much
-    assert abs(bias.mean()) < 3 * bias.std() / math.sqrt(200)
+    assert abs(bias.mean()) < 3 * bias.std() / math.sqrt(120)
 
 
 def test_with_few_cells_the_interval_errs_on_the_safe_side_and_the_risk_stays_unbiased():
@@ -192,10 +192,25 @@ def test_with_few_cells_the_interval_errs_on_the_safe_side_and_the_risk_stays_un
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n_cells", [300, 1000])
-@pytest.mark.parametrize("seed", range(5))
-def test_the_interval_of_the_gain_covers_in_many_populations(n_cells, seed):
-    p, n, _ = population(np.random.default_rng(seed), n_cells)
-    low, high, gain, bias, _ = gains(p, n, 600, 100 + seed)
-    assert 0.90 <= np.mean((low <= gain) & (gain <= high)) <= 0.99
-    assert np.mean(gain < low) <= 0.04
-    assert abs(bias.mean()) < 4 * bias.std() / math.sqrt(600)
+def test_the_interval_of_the_gain_covers_in_many_populations(n_cells):
+    covered = []
+    for seed in range(8):
+        p, n, _ = population(np.random.default_rng(seed), n_cells)
+        low, high, gain, bias, _ = gains(p, n, 300, 100 + seed)
+        covered.append(np.mean((low <= gain) & (gain <= high)))
+        assert np.mean(gain < low) <= 0.04
+        assert abs(bias.mean()) < 4 * bias.std() / math.sqrt(300)
+    assert 0.92 <= np.mean(covered) <= 0.97
+    assert min(covered) >= 0.86  # misses are gains above the upper end
+
+
+@pytest.mark.slow
+def test_false_claims_are_rare_in_many_populations():
+    rng = np.random.default_rng(47)
+    claims = 0
+    for _ in range(400):
+        p, n, _ = population(rng, 100)
+        fit = shrink_rates(rng.binomial(n, p), n)
+        worse = np.mean((fit.shrunk - p) ** 2) >= np.mean((fit.beta_binomial.shrunk - p) ** 2)
+        claims += fit.best == "linear" and worse
+    assert claims <= 8  # 2%

@@ -169,7 +169,7 @@ class Judge:
     estimator
         auto: augmented where there are labels, else mean. mean takes the scores as they stand; augmented calibrates
         them and corrects each model by its own labels; plug-in does not correct; labels, judge, ppi, ppi++ compare;
-        dr and snips weight logged answers; the others are published methods.
+        dr and augmented-snips weight logged answers; the others are published methods.
     scale
         Lowest and highest possible label: --scale 1 5.
     calibration
@@ -199,6 +199,7 @@ class Judge:
         "ppi",
         "ppi++",
         "dr",
+        "augmented-snips",
         "snips",
         "ips",
         "raw-ips",

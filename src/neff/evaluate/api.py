@@ -94,8 +94,9 @@ def evaluate(
         "augmented" (calibrated, corrected by own labels), "augmented-tuned" (trusting the judge as far as it has
         earned), "plug-in" (calibrated, not corrected), "labels" (labelled answers alone), "judge" (mean score on the
         answers that "augmented" uses), "ppi" and "ppi++" (raw scores as predictions). With log-probabilities too:
-        "dr" (doubly robust with the labels' own residuals), "snips", "ips", and the published "raw-ips",
-        "simcal-ips", "dr-cpo", "mrdr", "tmle", "tr-cpo", "tr-cpo-e", "stacked-dr".
+        "dr" (doubly robust, with the labels' own residuals), "augmented-snips" (the same without fresh answers),
+        "snips", "ips", and the published "raw-ips", "simcal-ips", "dr-cpo", "mrdr", "tmle", "tr-cpo", "tr-cpo-e",
+        "stacked-dr".
     scale
         Lowest and highest possible label, declared.
     calibration
@@ -109,7 +110,7 @@ def evaluate(
     log_prob, target_log_prob
         Kept columns with the natural log-probability of each whole logged answer, under the policy that gave it and
         under each target policy ({policy: column}, or columns named after the policy, `log_prob_new`). A target with
-        answers of its own is judged by those; one without is estimated from logged answers ("snips"), and refused
+        answers of its own is judged by those; one without is estimated from logged answers, and refused
         where they do not overlap.
     inference
         "analytic", or "bootstrap": prompts reweighted and the calibrator refitted `n_resamples` times.

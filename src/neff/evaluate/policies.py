@@ -47,7 +47,7 @@ MOST_FOLDS = 20
 PUBLISHED_FOLDS = 5
 """Folds, by a hash of the prompt's name, of the off-policy methods that exist to reproduce published numbers."""
 
-_DEFAULTS = ("dr", "snips", "ips")
+_DEFAULTS = ("dr", "augmented-snips", "snips", "ips")
 _PLAIN: dict[str, Callable[[Judged], PolicyEstimate]] = {
     "labels": labels_only,
     "judge": judge_mean,

@@ -18,6 +18,7 @@ __all__ = ["LONG", "data_block", "long_table", "short_table"]
 
 LONG = 150  # rows; beyond this the rows travel as data
 NAME_LIMIT, TITLE_LIMIT, TEXT_LIMIT = 42, 300, 400
+PROSE = 48  # a longer text is a sentence, and may be broken
 
 
 def short_table(table: Table, caption: str, *, captioned: bool = True) -> str:
@@ -62,7 +63,9 @@ def _short_names(table: Table) -> dict[str, str]:
 def _cell(column: Column, value: Any, j: int, shown: dict[str, str]) -> str:
     if column.kind == "text":
         inner = _name(value, shown) if isinstance(value, Name) else safe(label(str(value), TEXT_LIMIT)) if value else ""
-        return f'<th scope="row">{inner}</th>' if j == 0 else f"<td>{inner}</td>"
+        if j == 0:
+            return f'<th scope="row">{inner}</th>'
+        return f'<td class="prose">{inner}</td>' if len(str(value or "")) > PROSE else f"<td>{inner}</td>"
     raw = value[0] if column.kind == "interval" else value
     number = f' data-v="{raw:.7g}"' if isinstance(raw, (int, float)) and math.isfinite(raw) else ""
     return f'<td class="num"{number}>{safe(column.format(value).replace("-", "−"))}</td>'

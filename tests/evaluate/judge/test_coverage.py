@@ -144,7 +144,7 @@ def test_label_density_counts_ties_at_the_edge():
 def test_ks_statistic_is_that_of_scipy(a, b):
     from scipy.stats import ks_2samp
 
-    assert ks_test(a, b).statistic == pytest.approx(ks_2samp(a, b).statistic, abs=1e-12)
+    assert ks_test(a, b).statistic == pytest.approx(ks_2samp(a, b, method="asymp").statistic, abs=1e-12)
     assert ks_test(b, a) == ks_test(a, b)
     assert ks_test(a, a).statistic == 0
     assert ks_test(a, a).p_value == 1

@@ -316,6 +316,12 @@ def test_no_fresh_answers_are_nan_with_a_reason(method):
     assert off_policy(logged, method=method, **(given | {"fresh": empty})).reason is Reason.EMPTY
 
 
+def test_dr_where_the_target_gives_no_labelled_answer_is_nan_with_a_reason():
+    logged, given = setting(n=53)
+    never = np.where(logged.labelled, -np.inf, logged.target_log_prob)
+    assert dr(replace(logged, target_log_prob=never), **given).reason is Reason.NO_OVERLAP
+
+
 def test_dr_without_labels_is_nan_with_a_reason():
     logged, given = setting(n=53)
     blind = replace(logged, label=np.full(53, np.nan))

@@ -67,7 +67,7 @@ class PolicyEstimate:
         learned, or its uncertainty is already in `influence`.
     levels
         How far one standard error of each level of the calibration curve moves the estimate, shape (B,): their sum
-        of squares is a floor to the variance by jackknife. None where no floor is needed.
+        of squares steadies the variance by jackknife, see `infer`. None where that is small.
     method
         Name of the estimator.
     n, n_labelled, n_dropped

@@ -65,7 +65,7 @@ def infer(estimate: PolicyEstimate, *, level: float = 0.95, published: bool = Fa
     level
         Confidence level.
     published
-        True leaves out the floor to the variance of the calibrator, as the published code does.
+        True takes the variance of the calibrator from the jackknife alone, as the published code does.
 
     Notes
     -----
@@ -74,8 +74,9 @@ def infer(estimate: PolicyEstimate, *, level: float = 0.95, published: bool = Fa
     freedom by Welch and Satterthwaite, at most n - q.
 
     The jackknife is right on average but swings with few labels, and is smallest just where the curve is most
-    wrong. So V is at least what the levels of the curve say, each a mean of so many labels of one common variance:
-    in simulations with 10 to 50 binary labels the coverage of differences rises from .80-.90 to .90-.97.
+    wrong. A second variance takes each level of the curve as a mean of so many labels of one common variance; where
+    it is larger, V is raised half way to it. In simulations with 10 to 50 binary labels the coverage of differences
+    between policies without labels rises from .80-.91 to .91-.96; from 250 labels on nothing much changes.
 
     References
     ----------
@@ -109,8 +110,8 @@ def infer_difference(
     level
         Confidence level.
     published
-        True follows the published code: no floor to the variance of the calibrator (see `infer`), and the rule
-        below where a policy with labels of its own meets one that borrowed them.
+        True follows the published code: the variance of the calibrator from the jackknife alone (see `infer`), and
+        the rule below where a policy with labels of its own meets one that borrowed them.
 
     Returns
     -------
@@ -158,7 +159,7 @@ def _infer(moves: Moves, level: float, *, published: bool) -> Inference:
     sampling, scaled = float(squares.sum()), float((squares * moves.factor).sum())
     oracle = 0.0 if moves.jackknife is None else oracle_variance(moves.jackknife)
     if moves.levels is not None and not published:
-        oracle = max(oracle, float(moves.levels @ moves.levels))
+        oracle += max(0.0, float(moves.levels @ moves.levels) - oracle) / 2
     df_oracle = math.inf if moves.jackknife is None else len(moves.jackknife) - 1.0
     variance = scaled + oracle
     if not math.isfinite(variance):

@@ -2,7 +2,7 @@
 
 What it estimates: how far labels alone could have moved a policy's mean calibrated score. The jackknife over folds
 tells the same from the data, but with few labels it can miss by a factor: 25 labels of 0 and 1 leave a handful of
-levels, and where by chance no fold moves them, it claims to know the curve. The levels give a floor.
+levels, and where by chance no fold moves them, it claims to know the curve. The levels say what it must be about.
 """
 
 from __future__ import annotations

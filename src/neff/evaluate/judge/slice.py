@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ModeChoice", "Curve", "Fitted", "LabelledSlice", "MonotoneCurve", "compare_modes"]
+__all__ = ["Curve", "Fitted", "LabelledSlice", "ModeChoice", "MonotoneCurve", "compare_modes"]
 
 Fitted: TypeAlias = Literal["monotone", "two-stage"]
 

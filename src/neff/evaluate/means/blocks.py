@@ -7,11 +7,12 @@ depends on the order of rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from neff.evaluate.split import by_task
+from neff.records.summary import ItemSums
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,77 +61,66 @@ class Block:
     clusters: tuple[NDArray[np.int64], ...]
 
 
-def blocks(records: Records, *, unscored: Unscored = "exclude") -> Iterator[Block]:
+def blocks(records: Records | ItemSums, *, unscored: Unscored = "exclude") -> Iterator[Block]:
     """Yield one block per (metric, task) that has rows, sorted by metric and task.
 
-    Cost is O(n log n) in rows when items have repeats with fractional scores, else O(n).
+    All draws go through exact sums, so that no result depends on the order of rows, on chunks or on workers.
+    Cost is O(n) in rows where items by models is a dense table, else O(n log n).
     """
-    for task, metric, rows in by_task(records):
-        yield _block(rows, task, metric, unscored)
+    sums = records if isinstance(records, ItemSums) else ItemSums.of(records)
+    wrong = unscored == "wrong"
+    means, within = sums.means(unscored_as_zero=wrong), sums.within(unscored_as_zero=wrong)
+    weights = None if sums.weights is None else sums.weight_totals(unscored_as_zero=wrong)
+    group = sums.metric.codes.astype(np.int64) * sums.task.n_levels + sums.task.codes
+    edges = np.flatnonzero(np.r_[True, group[1:] != group[:-1], True]) if len(group) else []
+    for start, stop in pairwise(edges):
+        yield _block(sums, slice(start, stop), means, within, weights, wrong=wrong)
 
 
-def _block(records: Records, task: str, metric: str, unscored: Unscored) -> Block:
-    models, shape, cell, first = _cells(records)
-    score, weight = records.score, records.weight
-    missing = np.isnan(score)
-    n_unscored = np.bincount(cell[missing] % shape[1], minlength=shape[1])
-    if unscored == "wrong":
-        score = np.where(missing, 0.0, score)
-    elif missing.any():
-        cell, score = cell[~missing], score[~missing]
-        weight = None if weight is None else weight[~missing]
-    size = shape[0] * shape[1]
-    fractional = (score != 0) & (score != 1)
-    binary = np.bincount(cell[fractional] % shape[1], minlength=shape[1]) == 0
-    draws = np.bincount(cell, minlength=size)
-    if not binary.all() and draws.max(initial=0) > 1:
-        # Sums of fractions depend on their order; sort, so that no result depends on the order of rows.
-        order = np.lexsort((score, cell)) if weight is None else np.lexsort((weight, score, cell))
-        cell, score = cell[order], score[order]
-        weight = None if weight is None else weight[order]
-        del order  # rows are many, and memory is counted here
-    item_weight = None
+def _block(
+    sums: ItemSums,
+    cells: slice,
+    means: NDArray[np.float64],
+    within: NDArray[np.float64],
+    weights: NDArray[np.float64] | None,
+    *,
+    wrong: bool,
+) -> Block:
+    """Spread the cells of one (metric, task) over a table of items by models."""
+    models, column = _compact(sums.model[cells])
+    item = sums.item.codes[cells]  # sorted, as all cells are
+    new = np.r_[True, item[1:] != item[:-1]]
+    row = np.cumsum(new) - 1
+    shape = (int(row[-1]) + 1, len(models))
+    scored, n_unscored = sums.n[cells], sums.n_unscored[cells]
+
+    def table(values: NDArray[Any], missing: float) -> NDArray[Any]:
+        filled = np.full(shape, missing, values.dtype)
+        filled[row, column] = values
+        return filled
+
+    draws = table(scored + n_unscored if wrong else scored, 0)
+    fractional = sums.fractional[cells]
     with np.errstate(invalid="ignore", divide="ignore"):
-        if weight is None:
-            mean = np.bincount(cell, score, minlength=size) / draws
-        else:
-            total = np.bincount(cell, weight, minlength=size)
-            mean = np.bincount(cell, weight * score, minlength=size) / total
-            item_weight = (total / draws).reshape(shape)
-    deviation = mean[cell]
-    np.subtract(score, deviation, out=deviation)
-    np.square(deviation, out=deviation)
-    within = np.bincount(cell, deviation, minlength=size).astype(np.float64, copy=False)
+        weight = None if weights is None else table(weights[cells], 0) / draws
     return Block(
-        task=task,
-        metric=metric,
+        task=sums.task.levels[sums.task.codes[cells.start]],
+        metric=sums.metric.levels[sums.metric.codes[cells.start]],
         models=models,
-        mean=mean.reshape(shape),
-        draws=draws.reshape(shape),
-        within=within.reshape(shape),
-        unscored=n_unscored,
-        binary=binary,
-        weight=item_weight,
-        clusters=tuple(cluster.codes[first].astype(np.int64) for cluster in records.clusters),
+        mean=table(means[cells], np.nan),
+        draws=draws,
+        within=table(within[cells], 0.0),
+        unscored=_per_model(n_unscored, column, len(models)),
+        binary=_per_model(fractional, column, len(models)) == 0,
+        weight=weight,
+        clusters=tuple(cluster.codes[cells][new].astype(np.int64) for cluster in sums.clusters),
     )
 
 
-def _cells(
-    records: Records,
-) -> tuple[tuple[str, ...], tuple[int, int], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the models in use, (n_items, n_models), each row's cell in that table, and one row of each item.
-
-    Any row of an item will do: what is asked of it, the cluster, is constant within an item.
-    """
-    models, column = _compact(records.model)
-    _, item = _compact(records.item)
-    n_items = int(item.max()) + 1
-    some_row = np.empty(n_items, np.int64)
-    some_row[item] = np.arange(len(item), dtype=np.int32 if len(item) < 2**31 else np.int64)
-    cell = item.astype(np.int64)
-    cell *= len(models)
-    cell += column
-    return models, (n_items, len(models)), cell, some_row
+def _per_model(values: NDArray[Any], column: NDArray[np.int32], n_models: int) -> NDArray[np.int64]:
+    counts = np.zeros(n_models, np.int64)
+    np.add.at(counts, column, values.astype(np.int64))
+    return counts
 
 
 def merge(parts: Sequence[Block], task: str) -> Block:

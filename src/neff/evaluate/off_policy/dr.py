@@ -61,7 +61,7 @@ def dr(
     -------
     PolicyEstimate
         Clusters are prompts, degrees of freedom are Welch's. Undefined with a reason where the target gives none of
-        the logged answers, no logged answer is labelled, or there is no fresh answer.
+        the labelled answers, no logged answer is labelled, or there is no fresh answer.
 
     Notes
     -----
@@ -100,7 +100,8 @@ def dr(
     answers = Fresh.of(fresh)
     known, label = logged.labelled, np.where(logged.labelled, logged.label, 0.0)
     ratio = np.where(known, weights / (known.mean() if logged.propensity is None else logged.propensity), 0.0)
-
+    if not ratio.any():  # an uncorrected estimate would pass for a corrected one
+        return without_overlap(logged, method)
     fresh_g = calibration.predict_out_of_fold(fresh.score, folds.of(fresh.prompt), fresh.covariates)
     logged_g = calibration.predict_out_of_fold(logged.score, folds.of(logged.prompt), logged.covariates)
     direct, correction = answers.mean(fresh_g), ratio * (label - logged_g)
@@ -122,7 +123,7 @@ def dr(
             **raw_overlap(logged),
             "direct": float(direct.mean()),
             "correction": float(correction.mean()),
-            "n_eff_labelled": float(ratio.sum() ** 2 / (ratio @ ratio)) if ratio.any() else 0.0,
+            "n_eff_labelled": float(ratio.sum() ** 2 / (ratio @ ratio)),
             "largest_weight": float(weights.max()),
             "monte_carlo_variance": answers.monte_carlo_variance(fresh_g),
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from neff.errors import ArgumentError
+from neff.evaluate.off_policy.augmented_snips import augmented_snips
 from neff.evaluate.off_policy.dr import dr
 from neff.evaluate.off_policy.ips import ips, raw_ips, snips
 from neff.evaluate.off_policy.mrdr import mrdr
@@ -25,7 +26,18 @@ if TYPE_CHECKING:
 __all__ = ["NEEDS_FRESH", "OffPolicyMethod", "off_policy"]
 
 OffPolicyMethod: TypeAlias = Literal[
-    "dr", "snips", "ips", "raw-ips", "simcal-ips", "dr-cpo", "mrdr", "tmle", "tr-cpo", "tr-cpo-e", "stacked-dr"
+    "dr",
+    "augmented-snips",
+    "snips",
+    "ips",
+    "raw-ips",
+    "simcal-ips",
+    "dr-cpo",
+    "mrdr",
+    "tmle",
+    "tr-cpo",
+    "tr-cpo-e",
+    "stacked-dr",
 ]
 
 NEEDS_FRESH = frozenset({"dr", "dr-cpo", "mrdr", "tmle", "tr-cpo", "tr-cpo-e", "stacked-dr"})
@@ -42,8 +54,8 @@ def off_policy(
 ) -> PolicyEstimate:
     """Estimate a target's value from answers that another policy gave.
 
-    Use it to run a method by name. "dr" and "snips" are the ones to report, where overlap allows; all others but
-    "ips" exist to reproduce published numbers.
+    Use it to run a method by name. "dr" and "augmented-snips" are the ones to report, where overlap allows; all
+    others but "snips" and "ips" exist to reproduce published numbers.
 
     Parameters
     ----------
@@ -52,11 +64,11 @@ def off_policy(
     calibration
         From scores to labels, fitted on `folds`.
     folds
-        Folds of the prompts: about 20 for "dr" and "snips", the published 5 for the published methods.
+        Folds of the prompts: about 20 for the defaults, the published 5 for the published methods.
     fresh
         Judged answers of the target, for the doubly robust methods.
     method
-        Name of the method; by default "dr" with fresh answers and "snips" without.
+        Name of the method; by default "dr" with fresh answers and "augmented-snips" without.
 
     Returns
     -------
@@ -88,8 +100,10 @@ def off_policy(
     snips -0.027
     """
     if method is None:
-        method = "snips" if fresh is None else "dr"
+        method = "augmented-snips" if fresh is None else "dr"
     check_choice(method, get_args(OffPolicyMethod), argument="method", call="off_policy")
+    if method == "augmented-snips":
+        return augmented_snips(logged, calibration=calibration, folds=folds)
     if method == "snips":
         return snips(logged, calibration=calibration)
     if method == "ips":
@@ -100,7 +114,7 @@ def off_policy(
         return simcal_ips(logged, calibration=calibration, folds=folds)
     if fresh is None:
         raise ArgumentError(
-            "fresh", "given", fresh, f"{method!r} needs judged answers of the target; without, use 'snips'."
+            "fresh", "given", fresh, f"{method!r} needs judged answers of the target; without, use 'augmented-snips'."
         )
     if method in ("tr-cpo", "tr-cpo-e"):
         return tr_cpo(logged, calibration=calibration, folds=folds, fresh=fresh, efficient=method == "tr-cpo-e")

@@ -167,15 +167,15 @@ def fit_simcal(
     largest = _largest_variance(ess_floor, variance_cap)
     raw = raw / raw.mean()
     rising, falling = (isotonic_fit(points, raw, increasing=up) for up in (True, False))
-    candidates = np.stack([_mean_one(curve.predict(points)) for curve in (rising, falling)], axis=1)
+    candidates = np.stack([_mean_one(curve.predict(points)) for curve in (rising, falling)])
     centre = reward is not None or residual is None
     target = reward if reward is not None else residual
     values = np.ones(len(raw)) if target is None else check_vector(target, argument="reward", call=call)
     check_same_length(call=call, weights=raw, reward=values)
-    covariance = np.cov(_influence(candidates, values, folds, centre=centre).T)
+    covariance = np.cov(_influence(candidates, values, folds, centre=centre))
     covariance += RIDGE * np.trace(covariance) / 2 * np.eye(2)
     mixture = least_variance_mixture(covariance)
-    variance = float(np.var(candidates @ mixture))
+    variance = float(np.var(mixture @ candidates))
     blend = 1.0 - math.sqrt(largest / variance) if variance > largest else 0.0
     return Simcal(rising, falling, (float(mixture[0]), float(mixture[1])), blend)
 
@@ -229,18 +229,24 @@ def _largest_variance(ess_floor: float | None, variance_cap: float | None) -> fl
 def _influence(
     candidates: NDArray[np.float64], values: NDArray[np.float64], fold: NDArray[np.int64], *, centre: bool
 ) -> NDArray[np.float64]:
-    """Return what each row moves the weighted mean by, shape (n, 2), with mean and scale from the other folds."""
+    """Return what each row moves the weighted mean by, shape (2, n), with mean and scale from the other folds."""
+    _, code, size = np.unique(fold, return_inverse=True, return_counts=True)
+    left = len(fold) - size
     influence = np.zeros_like(candidates)
-    for k in np.unique(fold):
-        test, train = fold == k, fold != k
-        if np.count_nonzero(train) < 2:
-            continue
-        some = candidates[train]
-        mean = np.maximum(some.mean(axis=0), 1e-12)
-        c = candidates[test]
+    for row, c in zip(influence, candidates, strict=True):
+        mass = _outside(code, c)
+        mean = np.maximum(mass / np.maximum(left, 1), 1e-12)[code]
         if centre:
-            value = (some * values[train, None]).sum(axis=0) / np.maximum(some.sum(axis=0), 1e-12)
-            influence[test] = (c * (values[test, None] - value) - value * (c - mean)) / mean
+            value = (_outside(code, c * values) / np.maximum(mass, 1e-12))[code]
+            row[:] = (c * (values - value) - value * (c - mean)) / mean
         else:
-            influence[test] = c * values[test, None] / mean
+            row[:] = c * values / mean
+        row[left[code] < 2] = 0.0  # too few to centre by
     return influence
+
+
+def _outside(code: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum of the values outside each fold, shape (K,)."""
+    inside = np.bincount(code, values)
+    total: NDArray[np.float64] = inside.sum() - inside
+    return total

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.errors import ArgumentError
-from neff.evaluate.judge.estimate import PolicyEstimate, by_prompt
+from neff.evaluate.judge.estimate import PolicyEstimate
 from neff.reasons import Reason
 from neff.stats.weights import WeightSummary
 
@@ -28,7 +28,6 @@ __all__ = [
     "ratio_warnings",
     "raw_overlap",
     "rewards",
-    "spread_of_prompts",
     "to_unit",
     "without_overlap",
 ]
@@ -80,8 +79,8 @@ def check_pair(logged: Logged, fresh: Judged) -> tuple[str, ...]:
         raise ArgumentError(
             "fresh", f"answers of the target policy {logged.policy!r}", fresh.policy, call="doubly robust"
         )
-    only_logged = len(np.setdiff1d(logged.prompt, fresh.prompt))
-    only_fresh = len(np.setdiff1d(fresh.prompt, logged.prompt))
+    left, right = _present(logged.prompt, fresh.prompt)
+    only_logged, only_fresh = int(np.count_nonzero(left & ~right)), int(np.count_nonzero(right & ~left))
     warnings = []
     if only_logged:
         warnings.append(f"{only_logged:,} prompt(s) have logged answers but no fresh ones")
@@ -155,20 +154,21 @@ def join(
     >>> prompts.tolist(), influence.round(4).tolist()
     ([0, 1, 2], [-0.05, 0.025, 0.025])
     """
-    left = by_prompt(fresh_prompt, direct - direct.mean())
-    right = by_prompt(logged_prompt, correction - correction.mean())
-    prompts = np.union1d(left[0], right[0])
-    influence = spread_of_prompts(prompts, *left) + spread_of_prompts(prompts, *right)
-    return prompts, influence
+    left, right = _present(fresh_prompt, logged_prompt)
+    sums = [
+        np.bincount(prompt, values - values.mean(), minlength=len(left)) / len(values)
+        for prompt, values in ((fresh_prompt, direct), (logged_prompt, correction))
+    ]
+    prompts = np.flatnonzero(left | right)
+    return prompts, (sums[0] + sums[1])[prompts]
 
 
-def spread_of_prompts(
-    prompts: NDArray[np.int64], some: NDArray[np.int64], values: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the values at their prompts among all prompts, 0 elsewhere."""
-    whole = np.zeros(len(prompts))
-    whole[np.searchsorted(prompts, some)] = values
-    return whole
+def _present(a: NDArray[np.int64], b: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which prompt codes occur in each; codes count from 0, so a table beats sorting them."""
+    size = 1 + max((int(codes.max()) for codes in (a, b) if len(codes)), default=-1)
+    tables = np.zeros((2, size), bool)
+    tables[0, a] = tables[1, b] = True
+    return tables[0], tables[1]
 
 
 def fold_sums(calibration: Calibration, rows: Logged | Judged, weights: NDArray[np.float64]) -> NDArray[np.float64]:
