@@ -140,9 +140,8 @@ def subtask_scores(
                 )
             else:
                 targets[PREDICTION] = predicted
-        fit, scores = fit_cells(
-            metric, group, targets, wanted=None if target == "auto" else list(targets)[-1], level=evaluation.level
-        )
+        wanted = None if given is None and target == "auto" else list(targets)[-1]
+        fit, scores = fit_cells(metric, group, targets, wanted=wanted, level=evaluation.level)
         fits.append(fit)
         cells += scores
         notes += _notes(metric, group)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from neff.errors import RecordsError
+from neff.records.reader import open_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-__all__ = ["decode", "field_of", "fields_of"]
+__all__ = ["decode", "each_line", "field_of", "fields_of"]
 
 T = TypeVar("T")
 
@@ -56,6 +59,25 @@ def decode(data: bytes, kind: type[T], what: str) -> T:
         raise RecordsError(
             f"{what} has an unexpected shape ({error}).", "Check that its producer wrote it unchanged."
         ) from error
+
+
+def each_line(path: Path, kind: type[T]) -> Iterator[tuple[int, T]]:
+    """Yield the number and the value of each line of JSON Lines, one line in memory at a time.
+
+    Raises
+    ------
+    RecordsError
+        If a line is not JSON, or not of that type; it names the line.
+    """
+    with open_bytes(path) as file:
+        for number, line in enumerate(file, 1):
+            if line.isspace():
+                continue
+            try:
+                value = decode(line.removeprefix(codecs.BOM_UTF8), kind, "the line")
+            except RecordsError as error:
+                raise RecordsError(error.problem, error.fix, path=path, line=number) from error
+            yield number, value
 
 
 def fields_of(line: bytes, what: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,12 @@ import numpy as np
 from neff.errors import RecordsError
 from neff.records.factor import Factor
 from neff.records.feed import Sink
+from neff.records.logvalues import plural, showable
 from neff.records.table import Records, Source
 from neff.records.values import BadCellError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from neff.records.columns import ColumnMap
     from neff.records.layout import Use
@@ -37,17 +39,21 @@ class Sample:
     item
         Key of the question, the same in every log of the task.
     draw
-        Repeat index.
+        Repeat index; None where the log only repeats the item: then they are numbered in the order of samples.
     attributes
         What `Attributes.pick` chose.
     scores
         Metric -> number, NaN = unscored.
+    model, task
+        Who answered, and what, where the log holds several; else empty, and `LogInfo` says it.
     """
 
     item: str
-    draw: int
+    draw: int | None
     attributes: Mapping[str, Any]
     scores: Mapping[str, float]
+    model: str = ""
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +177,12 @@ def table_of(samples: Sequence[Sample], attributes: Attributes, info: LogInfo) -
         return attributes.column(name, use, samples, info)[index]
 
     return Records.build(
-        item=Factor.of([sample.item for sample in samples])[index],
-        model=Factor.constant(info.model, len(rows)),
-        task=Factor.constant(info.task, len(rows)),
-        metric=Factor.of([metric for _, metric, _ in rows]),
+        item=_names([sample.item for sample in samples])[index],
+        model=_names([sample.model or info.model for sample in samples])[index],
+        task=_names([sample.task or info.task for sample in samples])[index],
+        metric=_names([metric for _, metric, _ in rows]),
         score=np.array([value for _, _, value in rows], np.float64),
-        draw=np.array([sample.draw for sample in samples], np.int64)[index],
+        draw=np.array(list(_draws(samples)), np.int64)[index],
         clusters=tuple(of_rows(name, "key") for name in columns.clusters()),
         label=of_rows(columns.label, "number") if columns.label else None,
         weight=of_rows(columns.weight, "number") if columns.weight else None,
@@ -184,6 +190,22 @@ def table_of(samples: Sequence[Sample], attributes: Attributes, info: LogInfo) -
         lower_is_better=info.lower_is_better,
         sources=(Source(info.path, info.format, len(rows), info.notes),),
     )
+
+
+def _names(names: Sequence[str]) -> Factor:
+    return Factor.of([showable(name) for name in names])
+
+
+def _draws(samples: Iterable[Sample]) -> Iterator[int]:
+    """Yield the draw of each sample, numbered in their order where the log has no number."""
+    seen: Counter[tuple[str, str, str]] = Counter()
+    for sample in samples:
+        if sample.draw is not None:
+            yield sample.draw
+            continue
+        cell = (sample.task, sample.model, sample.item)
+        yield seen[cell]
+        seen[cell] += 1
 
 
 def _is_plain(value: Any) -> bool:
@@ -201,13 +223,3 @@ def _column(name: str, key: str, use: Use, samples: Sequence[Sample], info: LogI
         wanted = "a number" if use == "number" else "one plain value, not a list or an object,"
         raise RecordsError(problem, f"Name a key that holds {wanted} in every sample.", path=info.path) from cell
 
-
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun.
-
-    Examples
-    --------
-    >>> plural(1, "sample"), plural(2300, "line")
-    ('1 sample', '2,300 lines')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

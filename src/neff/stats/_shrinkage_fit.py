@@ -62,7 +62,9 @@ class ShrinkageFit:
         their means over many cells say something. NaN for a single answer.
     gain, gain_interval
         Estimated mean squared error of the raw means minus that of the shrunk ones, averaged over cells, and its
-        interval at `level`. It holds for the average of these cells, not for any one of them.
+        interval at `level`. It holds for the average of these cells, not for any one of them. Simulated coverage of a
+        95% interval: 0.92 on average over populations of 300 cells (0.88 to 0.98), 0.96 of 1000, 0.64 to 0.98 of 30.
+        Nearly all misses are gains above the upper end; the gain was below the lower end in 3% of the runs at most.
     level
         Of `interval` and `gain_interval`.
     beta_binomial

@@ -17,6 +17,7 @@ from neff.evaluate.off_policy.estimators import NEEDS_FRESH, off_policy
 from neff.evaluate.off_policy.ips import ips, snips
 from neff.evaluate.off_policy.mrdr import mrdr
 from neff.evaluate.off_policy.proxy import dr_cpo
+from neff.evaluate.off_policy.simcal_ips import simcal_ips
 from neff.evaluate.off_policy.tmle import fluctuate, tmle
 from neff.evaluate.off_policy.tr_cpo import tr_cpo
 from neff.evaluate.off_policy.weights import hajek_weights
@@ -344,6 +345,13 @@ def test_all_rows_labelled_need_no_calibrator():
     assert found.value == pytest.approx((w * logged.label).mean(), abs=1e-13)
     for method in ("snips", "simcal-ips", "dr-cpo", "mrdr", "tmle", "tr-cpo", "stacked-dr"):
         assert off_policy(logged, method=method, **given).jackknife is None
+    # labels vary more than calibrated scores do, and the standard error knows it
+    some = replace(logged, label=np.where(np.arange(211) < 200, logged.label, np.nan))
+    errors = [
+        infer(replace(simcal_ips(x, calibration=given["calibration"], folds=folds), jackknife=None, cluster=None))
+        for x in (logged, some)
+    ]
+    assert errors[0].standard_error > 1.2 * errors[1].standard_error
 
 
 def test_prompts_of_one_side_are_used_and_said():

@@ -135,6 +135,12 @@ def test_the_same_policy():
     json.dumps(found.to_dict(), allow_nan=False)
 
 
+@pytest.mark.parametrize("n", [10, 30, 70, 110])
+def test_nine_equal_tenths_are_nine_tenths(n):
+    x = -1.0 - np.arange(n)
+    assert typicality(x, x).ttc == 0.9
+
+
 def test_ties_in_surprisal_are_taken_in():
     found = typicality(np.full(7, -3.0), np.full(7, -3.0))
     assert found.ttc == 1

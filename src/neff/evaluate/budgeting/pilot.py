@@ -151,7 +151,7 @@ def _moments(judged: Judged, n: int, labelled: NDArray[np.int64], scale: tuple[f
 def _per_prompt(values: NDArray[np.float64], prompt: NDArray[np.int64]) -> float:
     """Return G times the variance of the mean over G prompts; 0 where all values are equal."""
     found = crv1(values - values.mean(), prompt)
-    return 0.0 if found.reason is not None else judged_n * found.standard_error**2
+    return 0.0 if found.reason is not None else found.n_clusters * found.standard_error**2
 
 
 def _subsampling(

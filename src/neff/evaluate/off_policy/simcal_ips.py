@@ -74,7 +74,8 @@ def simcal_ips(
     reward, learned = rewards(logged, calibration)
     value = float(stable.weights @ reward / stable.weights.sum())
     width = calibration.scale[1] - calibration.scale[0]
-    phi = width * stable.weights * (held_out - stable.train_value) / stable.train_mean
+    averaged = held_out if learned else to_unit(reward, calibration)
+    phi = width * stable.weights * (averaged - stable.train_value) / stable.train_mean
     prompt, influence = by_prompt(logged.prompt, phi - phi.mean())
     return PolicyEstimate(
         logged.policy,

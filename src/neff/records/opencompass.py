@@ -1,0 +1,120 @@
+"""Read the results of OpenCompass: `results/<model>/<dataset>.json`, with details of each question.
+
+The numbers at the top of such a file are on a scale of 0 to 100; the scores of single questions are right or wrong, and
+are read as 1 and 0. Predictions alone (`predictions/<model>/<dataset>.json`) have no scores.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from neff.errors import RecordsError
+from neff.records.jsontext import decode
+from neff.records.logrows import Attributes, LogInfo, table_of
+from neff.records.opencompass_details import entries_of, samples_of
+from neff.records.reader import HEAD, Reader, open_bytes, reading, stem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from neff.records.columns import ColumnMap
+    from neff.records.logrows import Sample
+    from neff.records.reader import Keep
+    from neff.records.table import Records
+
+__all__ = ["READER", "results_of"]
+
+_DETAILS = re.compile(rb'"details"\s*:\s*[\[{]')
+_ENTRY = re.compile(
+    rb'"(example_abbr|origin_prediction|is_correct|correct|cascade_correct|rule_evaluation)"\s*:'
+    rb'|"type"\s*:\s*"(GEN|PPL)"'
+)
+_PREDICTIONS = re.compile(
+    rb'\s*\{\s*("0"\s*:\s*\{|"idx"\s*:\s*"?\d+"?\s*,)\s*'
+    rb'"(origin_prompt|prediction|gold|in-context examples|testing input|label: [^"]*)"\s*:'
+)
+_AVERAGES = re.compile(rb'\s*\{\s*"[^"]{1,200}"\s*:\s*-?[0-9.]+(e-?[0-9]+)?\s*[,}]')
+_SHARD = re.compile(r"_\d+$")
+_RUNS = re.compile(r" \(\d+ runs average\)$")
+_ACCURACY = ("accuracy", "score", "acc")
+_CLOSE = 1e-9
+
+
+def _sniff(path: Path, head: bytes) -> bool:
+    if not head.lstrip().startswith(b"{"):
+        return False
+    if _PREDICTIONS.match(head) is not None:
+        return True
+    found = _DETAILS.search(head)
+    if found is not None and b"\n{" not in head[: found.start()]:
+        return _ENTRY.search(head, found.end()) is not None
+    return _is_result(path) and _AVERAGES.match(head) is not None
+
+
+def _is_result(path: Path) -> bool:
+    """Return whether the file lies where results lie; a file of averages only has no other mark."""
+    return path.suffix == ".json" and path.resolve().parent.parent.name == "results"
+
+
+def results_of(path: Path) -> list[Path]:
+    """Return the graded file that stands for a file of predictions."""
+    folder = path.parent.parent
+    if folder.name != "predictions":
+        return []
+    names = dict.fromkeys((stem_of(path), _SHARD.sub("", stem_of(path))))
+    graded = [folder.with_name("results") / path.parent.name / f"{name}.json" for name in names]
+    return [file for file in graded if file.exists()][:1]
+
+
+def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
+    attributes = Attributes(columns, keep, "details")
+    with reading(path):
+        with open_bytes(path) as file:
+            if _PREDICTIONS.match(file.read(HEAD)):
+                raise _ungraded(path)
+            file.seek(0)
+            fields = decode(file.read(), dict[str, Any], "the file")
+        reported = {_RUNS.sub("", name): value for name, value in fields.items() if name != "details"}
+        entries = entries_of(fields.get("details"))
+        if not entries:
+            raise RecordsError(
+                f"the file holds only averages ({_summary(reported)}); they cannot be compared question by question.",
+                "Run OpenCompass with --dump-eval-details True.",
+            )
+        accuracy = next((value for name in _ACCURACY if _is_number(value := reported.get(name))), math.nan)
+        found = samples_of(entries, accuracy, attributes)
+        notes = (*found.notes, *_differences(found.samples, accuracy))
+        model = stem_of(path.resolve().parent) or "model"
+        return table_of(found.samples, attributes, LogInfo(str(path), "opencompass", model, stem_of(path), notes))
+
+
+def _ungraded(path: Path) -> RecordsError:
+    graded = results_of(path)
+    fix = f"Give {graded[0]}." if graded else "Run the evaluation of OpenCompass (--mode eval) and give results/."
+    return RecordsError("these are predictions without scores; the scores are in results/ of the run.", fix)
+
+
+def _summary(reported: Mapping[str, Any]) -> str:
+    parts = [f"{name} {value:.4g}" for name, value in reported.items() if _is_number(value)]
+    return ", ".join(parts[:6]) + (", ..." if len(parts) > 6 else "") if parts else "none of them a number"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _differences(samples: list[Sample], accuracy: float) -> Iterator[str]:
+    values = [value for sample in samples for value in sample.scores.values() if not math.isnan(value)]
+    if values and not math.isnan(accuracy):
+        mean = math.fsum(values) / len(values)
+        if not math.isclose(100 * mean, accuracy, rel_tol=_CLOSE, abs_tol=_CLOSE):
+            yield f"the mean of the questions is {mean:.6g}, the file says {accuracy:.6g} (of 100)"
+
+
+READER = Reader(name="opencompass", mapped=False, sniff=_sniff, read=_read)
+"""The results of OpenCompass."""
