@@ -26,13 +26,17 @@ _PUBLIC = {
     "Records": "neff.records",
     "Table": "neff.results",
     "Verdict": "neff.results",
+    "audit": "neff.evaluate",
     "compare": "neff.evaluate",
     "diagnose": "neff.records",
     "ess": "neff.stats",
     "evaluate": "neff.evaluate",
     "plan": "neff.evaluate",
+    "plan_audit": "neff.evaluate",
+    "plan_budget": "neff.evaluate",
     "read": "neff.records",
     "stats": "neff.stats",
+    "subtask_scores": "neff.evaluate",
     "write": "neff.report",
 }
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neff.errors import ArgumentError, RecordsError
-from neff.evaluate.audit import audit
+from neff.evaluate.auditing.from_records import audit
 from neff.evaluate.auditing.size import chance_to_hold, plan_audit
 from neff.evaluate.auditing.transport import transport
 from neff.evaluate.judge.calibration import calibrate

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neff.errors import ArgumentError
-from neff.evaluate.budget import VarianceModel, fit_variance_model, plan_budget
+from neff.errors import ArgumentError, RecordsError
+from neff.evaluate.budgeting.from_records import pilot_variance
+from neff.evaluate.budgeting.pilot import fit_variance_model
+from neff.evaluate.budgeting.planning import plan_budget
+from neff.evaluate.budgeting.variance import VarianceModel
 from neff.evaluate.judge.calibration import calibrate
 from neff.evaluate.judge.data import Judged
 from neff.evaluate.judge.direct import augmented
@@ -85,14 +88,23 @@ def test_brute_force_finds_nothing_cheaper(model, price_label, detectable):
 variances = st.one_of(st.just(0.0), st.floats(1e-6, 1))
 
 
-@given(variances, variances, st.floats(0.1, 100), st.floats(0.1, 100), st.floats(100, 1e5), st.integers(1, 7))
+@given(
+    variances,
+    variances,
+    st.floats(0.1, 100),
+    st.floats(0.1, 100),
+    st.floats(100, 1e5),
+    st.integers(1, 7),
+    st.sampled_from(["own", "shared"]),
+)
 @settings(max_examples=60, deadline=None)
-def test_a_plan_keeps_its_bounds(s2_eval, s2_cal, price_score, price_label, budget, policies):
+def test_a_plan_keeps_its_bounds(s2_eval, s2_cal, price_score, price_label, budget, policies, labels):
     model = VarianceModel(s2_eval, s2_cal)
-    options = {"price_score": price_score, "price_label": price_label, "n_policies": policies}
+    options = {"price_score": price_score, "price_label": price_label, "n_policies": policies, "labels": labels}
     plan = plan_budget(model, budget=budget, **options)
     if plan.reason is not None:
-        affordable = budget >= 30 * (policies * price_score + price_label) * (1 + 1e-9)
+        per_label = price_label * (policies if labels == "own" else 1)
+        affordable = budget >= 30 * (policies * price_score + per_label) * (1 + 1e-9)
         assert s2_eval + s2_cal == 0 or not affordable
         assert math.isnan(plan.n_prompts)
         assert math.isnan(plan.standard_error)
@@ -109,9 +121,18 @@ def test_a_plan_keeps_its_bounds(s2_eval, s2_cal, price_score, price_label, budg
 def test_cost_of_labelling_everything():
     # five policies, 4,961 prompts, 250 labels at 16 times the price: the published "14 times cheaper"
     s2_cal = (250 / 4961) ** 2 * 16 / 5 * 0.05
-    plan = plan_budget(VarianceModel(0.05, s2_cal), budget=5 * 4961 + 250 * 16 + 0.01, price_label=16, n_policies=5)
+    options = {"price_label": 16, "n_policies": 5, "labels": "shared"}
+    plan = plan_budget(VarianceModel(0.05, s2_cal), budget=5 * 4961 + 250 * 16 + 0.01, **options)
     assert (plan.n_prompts, plan.n_labels) == (4961, 250)
     assert plan.cost_all_labels / plan.cost == pytest.approx(13.778, abs=5e-4)
+
+
+def test_own_labels_cost_one_for_every_policy():
+    own = plan_budget(SHEET, budget=5000, price_label=16, n_policies=3)
+    dear = plan_budget(SHEET, budget=5000, price_label=48, n_policies=3, labels="shared")
+    assert (own.n_prompts, own.n_labels, own.cost) == (dear.n_prompts, dear.n_labels, dear.cost)
+    assert own.cost == 3 * own.n_prompts + 3 * 16 * own.n_labels
+    assert own.cost_all_labels == 3 * 16 * own.n_prompts
 
 
 def test_pairing_makes_differences_easier():
@@ -274,3 +295,64 @@ def test_a_budget_that_is_too_small():
     assert plan_budget(SHEET, budget=509.9, price_label=16).reason is Reason.NOT_REACHABLE
     exact = plan_budget(SHEET, budget=510, price_label=16)
     assert (exact.n_prompts, exact.n_labels) == (30, 30)
+
+
+def pilot_records(seed=4, sizes=(("a", 230, 60), ("b", 230, 110), ("c", 170, 9))):
+    """Binary labels whose chance is the score, on the first prompts of each model."""
+    rng = np.random.default_rng(seed)
+    parts = {"item": [], "model": [], "score": [], "label": []}
+    for name, n, m in sizes:
+        score = rng.integers(0, 11, n) / 10
+        label = np.where(rng.random(n) < score, 1.0, 0.0)
+        label[m:] = math.nan
+        parts["item"] += [f"q{i:03d}" for i in range(n)]
+        parts["model"] += [name] * n
+        parts["score"] += score.tolist()
+        parts["label"] += label.tolist()
+    return parts
+
+
+def test_a_pilot_of_records_is_the_mean_over_the_labelled_models():
+    records = pilot_records()
+    arrays = {name: np.array(column) for name, column in records.items()}
+    parts = {
+        name: fit_variance_model(arrays["score"][rows], arrays["label"][rows])
+        for name in "ab"
+        for rows in [arrays["model"] == name]
+    }
+    found = pilot_variance(records)
+    assert found.s2_eval == pytest.approx((parts["a"].s2_eval + parts["b"].s2_eval) / 2)
+    assert found.s2_cal == pytest.approx((parts["a"].s2_cal + parts["b"].s2_cal) / 2)
+    assert (found.n, found.m, found.source) == (230, 60, "moments, 2 models")
+    alone = pilot_variance(records, models="b")
+    assert (alone.s2_eval, alone.s2_cal) == (parts["b"].s2_eval, parts["b"].s2_cal)
+    assert alone.source == "moments"
+
+
+def test_a_pilot_of_records_counts_prompts_not_rows():
+    records = pilot_records(sizes=(("a", 230, 60),))
+    twice = {name: column * 2 for name, column in records.items()}
+    one, two = pilot_variance(records), pilot_variance(twice)
+    assert (one.n, one.m) == (two.n, two.m)
+    assert two.s2_eval == pytest.approx(one.s2_eval, rel=1e-9)
+    spread = pilot_variance(records | {"task": ["t"] * 115 + ["u"] * 115, "item": [i % 115 for i in range(230)]})
+    assert spread.n == 230  # an item is known by its task too
+    grouped = pilot_variance(records | {"topic": [i // 2 for i in range(230)]}, cluster="topic", label="label")
+    assert (grouped.n, grouped.m) == (115, 30)
+
+
+def test_a_pilot_of_records_that_cannot_be_used():
+    records = pilot_records()
+    with pytest.raises(ArgumentError, match="models must be a model of the records, got 'd'"):
+        pilot_variance(records, models="d")
+    with pytest.raises(RecordsError, match="c has 9 labelled prompts; a pilot needs 15"):
+        pilot_variance(records, models=("a", "c"))
+    with pytest.raises(RecordsError, match="c has 9 labelled prompts"):
+        pilot_variance(pilot_records(sizes=(("c", 170, 9), ("d", 170, 2))))
+    with pytest.raises(RecordsError, match="several metrics"):
+        pilot_variance(records | {"metric": ["m", "k"] * 315})
+    with pytest.raises(ArgumentError, match="label must be between 0 and 1"):
+        pilot_variance(records | {"label": [3 * value for value in records["label"]]})
+    same = pilot_variance(records | {"label": [value if math.isnan(value) else 1.0 for value in records["label"]]})
+    assert same.reason is Reason.ALL_EQUAL
+    assert plan_budget(same, budget=1000, price_label=16).reason is Reason.ALL_EQUAL

@@ -198,8 +198,8 @@ def undefined() -> Evaluation:
     )
     comparisons = tuple(
         replace(
-            c, difference=nan, standard_error=nan, df=nan, interval=(nan, nan), p_value=nan, p_adjusted=nan, correlation=nan,
-            n_items=0, verdict=Verdict.NOT_CHECKED, reason=Reason.NO_COMMON_ITEMS,
+            c, difference=nan, standard_error=nan, df=nan, interval=(nan, nan), p_value=nan, p_adjusted=nan,
+            correlation=nan, n_items=0, verdict=Verdict.NOT_CHECKED, reason=Reason.NO_COMMON_ITEMS,
         )
         if lost.model in (c.a, c.b)
         else c

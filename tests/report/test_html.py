@@ -240,10 +240,11 @@ def test_forest_is_drawn_to_scale(make):
     values = [e.interval for e in result.estimates]
     scale = (ends[0][1] - ends[2][0]) / (values[0][1] - values[2][0])
     for (low, high), (x1, x2) in zip(values, ends, strict=True):
-        assert x1 == pytest.approx(ends[2][0] + scale * (low - values[2][0]), abs=0.11)
-        assert x2 == pytest.approx(ends[2][0] + scale * (high - values[2][0]), abs=0.11)
+        assert x1 == pytest.approx(ends[2][0] + scale * (low - values[2][0]), abs=0.11)  # pixels, drawn to 0.1
+        assert x2 == pytest.approx(ends[2][0] + scale * (high - values[2][0]), abs=0.11)  # pixels, drawn to 0.1
     reference = float(re.search(r'<path d="M([\d.]+) [^"]*" class="reference"', svg).group(1))
-    assert reference == pytest.approx(ends[2][0] + scale * (result.estimates[0].value - values[2][0]), abs=0.11)
+    expected = ends[2][0] + scale * (result.estimates[0].value - values[2][0])
+    assert reference == pytest.approx(expected, abs=0.11)  # pixels, drawn to 0.1
 
 
 def test_undefined_numbers_are_dashes_with_their_reason(make_undefined):

@@ -6,6 +6,15 @@ from types import ModuleType
 from typing import Any
 
 from neff.evaluate.api import evaluate
+from neff.evaluate.auditing.from_records import audit
+from neff.evaluate.auditing.result import Audit, Decile
+from neff.evaluate.auditing.size import AuditPlan, plan_audit
+from neff.evaluate.auditing.transport import Transport
+from neff.evaluate.budgeting.from_records import pilot_variance
+from neff.evaluate.budgeting.pilot import fit_variance_model
+from neff.evaluate.budgeting.plan import BudgetPlan
+from neff.evaluate.budgeting.planning import plan_budget
+from neff.evaluate.budgeting.variance import VarianceModel
 from neff.evaluate.comparing import compare
 from neff.evaluate.planning import Plan, PlanRow, minimum_detectable_effect, plan
 from neff.evaluate.result import Evaluation
@@ -13,6 +22,10 @@ from neff.evaluate.shrinking.result import SubtaskFit, SubtaskRule, SubtaskScore
 from neff.evaluate.subtasks import subtask_scores
 
 __all__ = [
+    "Audit",
+    "AuditPlan",
+    "BudgetPlan",
+    "Decile",
     "Evaluation",
     "Plan",
     "PlanRow",
@@ -20,10 +33,17 @@ __all__ = [
     "SubtaskRule",
     "SubtaskScore",
     "SubtaskScores",
+    "Transport",
+    "VarianceModel",
+    "audit",
     "compare",
     "evaluate",
+    "fit_variance_model",
     "minimum_detectable_effect",
+    "pilot_variance",
     "plan",
+    "plan_audit",
+    "plan_budget",
     "subtask_scores",
 ]
 

@@ -44,6 +44,22 @@ def judged_policies(records: Records, options: JudgeOptions) -> list[Answers]:
         raise ArgumentError(
             "cluster", "one column where labels are used", "two", "Name the coarser grouping.", call="evaluate"
         )
+    if records.weight is not None:
+        raise ArgumentError(
+            "weight",
+            "left out where labels are used",
+            "a column",
+            "Calibrated means count every answer alike; estimator='mean' takes weights.",
+            call="evaluate",
+        )
+    if records.weight is not None and np.ptp(records.weight) > 0:
+        raise ArgumentError(
+            "weight",
+            "left out, or equal, where labels are used",
+            "unequal weights",
+            "Calibrated means count every answer once; name the columns without weight, or use estimator='mean'.",
+            call="evaluate",
+        )
     label = np.full(len(records), math.nan) if records.label is None else records.label
     cluster = records.clusters[0] if records.clusters else records.item
     columns = [_number(records, name, "covariates") for name in options.covariates]
@@ -96,11 +112,11 @@ def target_columns(named: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
     return found
 
 
-def logged_answers(records: Records, options: JudgeOptions) -> tuple[dict[str, Logged], NDArray[np.int32]]:
+def logged_answers(records: Records, options: JudgeOptions) -> tuple[dict[str, Logged], dict[str, NDArray[np.int32]]]:
     """Return the logged answers (those with a log-probability) as each target policy sees them, and their items."""
     if options.log_prob is None or not options.targets:
-        return {}, np.empty(0, np.int32)
-    behaviour = _number(records, options.log_prob, "log_prob", missing=True)
+        return {}, {}
+    behaviour = _log_prob(records, options.log_prob, "log_prob")
     rows = ~np.isnan(behaviour) & ~np.isnan(records.score)
     if not rows.any():
         raise RecordsError(
@@ -108,17 +124,33 @@ def logged_answers(records: Records, options: JudgeOptions) -> tuple[dict[str, L
         )
     label = np.full(len(records), math.nan) if records.label is None else records.label
     cluster = records.clusters[0] if records.clusters else records.item
-    found = {}
+    found, items = {}, {}
     for policy, column in options.targets.items():
+        target = _log_prob(records, column, "target_log_prob")[rows]
+        items[policy] = np.unique(records.item.codes[rows][~np.isnan(target)])
         found[policy] = Logged.of(
             policy,
             prompt=cluster.codes[rows].astype(np.int64),
             score=records.score[rows],
             label=label[rows],
             log_prob=behaviour[rows],
-            target_log_prob=_number(records, column, "target_log_prob", missing=True)[rows],
+            target_log_prob=target,
         )
-    return found, np.unique(records.item.codes[rows])
+    return found, items
+
+
+def _log_prob(records: Records, name: str, argument: str) -> NDArray[np.float64]:
+    column = _number(records, name, argument, missing=True)
+    above = np.flatnonzero(column > 0)
+    if len(above):
+        first = int(above[0])
+        where = f"item {records.item.names()[first]}, model {records.model.names()[first]}"
+        raise RecordsError(
+            f"column {name} has {len(above):,} positive value(s), such as {column[first]:g} ({where}): no probability "
+            "is above 1.",
+            "Give natural logarithms of probabilities; an empty cell leaves the row out.",
+        )
+    return column
 
 
 def _number(records: Records, name: str, argument: str, *, missing: bool = False) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from neff.evaluate.answers import target_columns
 from neff.evaluate.average import policy_contests
 from neff.evaluate.means.blocks import Unscored, blocks
 from neff.evaluate.means.group import groups
-from neff.evaluate.notes import judged_notes, mean_notes
+from neff.evaluate.notes import judged_notes, mean_notes, unused_note
 from neff.evaluate.options import Aggregate, Options
 from neff.evaluate.policies import Estimator, JudgeOptions
 from neff.evaluate.result import Evaluation, group_key
@@ -134,7 +134,8 @@ def evaluate(
     -----
     Estimand: the expected score on items like these, each item counting once. Standard errors treat items (or
     clusters) as the random sample: answers to one item are averaged first, so that repeats narrow the interval
-    only by what sampling contributes [1]_. Clustered errors are CRV1 with t quantiles of (clusters - 1) degrees
+    only by what sampling contributes [1]_. Calibrated means, weights and their gates follow [3]_, with the changes that
+    the guide names. Clustered errors are CRV1 with t quantiles of (clusters - 1) degrees
     of freedom. Plain 0/1 scores get Wilson intervals, their differences Tango's score interval and McNemar's
     mid-p: the normal interval covers too rarely below a few hundred items [2]_.
 
@@ -145,6 +146,7 @@ def evaluate(
     .. [1] Miller, "Adding Error Bars to Evals", arXiv:2411.00640.
     .. [2] Bowyer et al., "Don't use the CLT in LLM evals with fewer than a few hundred datapoints",
        arXiv:2503.01747.
+    .. [3] Landesberg and Narayan, "Causal Judge Evaluation", arXiv:2512.11150.
 
     Examples
     --------
@@ -177,11 +179,22 @@ def evaluate(
     lower = frozenset(table.metric.levels if lower_is_better else ())
     if lower_is_better is None:
         lower = table.lower_is_better & frozenset(table.metric.levels)
-    chosen = estimator if estimator != "auto" else "augmented" if _has_labels(table) else "mean"
+    chosen = _chosen(estimator, table, target_log_prob)
     if chosen == "mean":
         found = list(blocks(table, unscored=unscored))
         contests: Sequence[Contest] = groups(found, aggregate)
-        notes = mean_notes(table, found, unscored)
+        notes = mean_notes(table, found, unscored) + unused_note(
+            {
+                "scale": tuple(scale) != (0.0, 1.0),
+                "calibration": calibration != "auto",
+                "covariates": bool(covariates),
+                "propensity": propensity is not None,
+                "n_folds": n_folds is not None,
+                "inference": inference != "analytic",
+                "log_prob": log_prob is not None,
+                "target_log_prob": bool(target_log_prob),
+            }
+        )
     else:
         judge = JudgeOptions(
             estimator=chosen,
@@ -231,8 +244,20 @@ def _check_pairs(pairs: Pairs, models: Sequence[str]) -> None:
                 )
 
 
-def _has_labels(table: Records) -> bool:
-    return table.label is not None and bool((~np.isnan(table.label)).any())
+def _chosen(
+    estimator: Literal["auto", "mean"] | Estimator, table: Records, targets: Any
+) -> Literal["mean"] | Estimator:
+    """Return the estimator that "auto" stands for."""
+    if estimator != "auto":
+        return estimator
+    if table.label is not None and bool((~np.isnan(table.label)).any()):
+        return "augmented"
+    if targets:
+        raise RecordsError(
+            "there are log-probabilities, but no answer has a label: weighted answers are calibrated by labels.",
+            "Name the column of labels, or leave out the log-probabilities for plain means.",
+        )
+    return "mean"
 
 
 def _provenance(call: str, table: Records, options: Options, seed: int | None, columns: dict[str, Any]) -> Provenance:

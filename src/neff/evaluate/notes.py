@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from neff.evaluate.means.blocks import Block, Unscored
     from neff.records import Records
 
-__all__ = ["judged_notes", "mean_notes"]
+__all__ = ["judged_notes", "mean_notes", "unused_note"]
 
 
 def _of_sources(table: Records) -> list[str]:
@@ -47,9 +49,55 @@ def judged_notes(table: Records, estimator: str) -> list[str]:
     n_unscored = int(np.isnan(table.score).sum())
     if n_unscored:
         notes.append(f"{n_unscored:,} of {len(table):,} draws have no score: counted, not used.")
+    notes += _shape_of_answers(table)
     n_labelled = 0 if table.label is None else int((~np.isnan(table.label)).sum())
     if estimator == "judge":
         notes.append("These are means of the judge's scores as they stand: they are not means of labels.")
     else:
         notes.append(f"Values are on the labels' scale: {n_labelled:,} of {len(table):,} answers have a label.")
     return notes
+
+
+def _shape_of_answers(table: Records) -> list[str]:
+    """Say where models answered different items, or some more often than once."""
+    answers, models = _counted(table)
+    notes = []
+    if len(answers) and answers.max() > 1:
+        low, high = int(answers.min()), int(answers.max())
+        span = str(low) if low == high else f"{low} to {high}"
+        each = "" if low == high else "; each answer counts once, so an item with more of them counts more"
+        notes.append(
+            f"Items have {span} answers per model: one prompt, not several{each}. A row that was written twice is one "
+            "of them where no column tells the draws apart."
+        )
+    present = len(np.unique(table.model.codes[~np.isnan(table.score)]))
+    if present > 1 and models.max() == 1:
+        notes.append("No two models answered the same item: differences are not paired by item, and wider for it.")
+    elif present > 1 and models.min() < present:
+        common = int((models == present).sum())
+        notes.append(
+            f"The models did not answer the same items ({common:,} of {len(models):,} have an answer of every model): "
+            "each score is over the model's own items, and a difference is paired where both answered."
+        )
+    return notes
+
+
+def _counted(table: Records) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the scored answers of each (item, model) that has any, and the models of each item that has any."""
+    scored = ~np.isnan(table.score)
+    group = table.metric.codes.astype(np.int64) * max(table.task.n_levels, 1) + table.task.codes
+    item = group * max(table.item.n_levels, 1) + table.item.codes
+    width = max(table.model.n_levels, 1)
+    cell = (item * width + table.model.codes)[scored]
+    if len(cell) and int(cell.max()) < 8 * len(cell):  # a table beats sorting
+        counts = np.bincount(cell, minlength=(int(cell.max()) // width + 1) * width).reshape(-1, width)
+        models = (counts > 0).sum(axis=1)
+        return counts[counts > 0], models[models > 0]
+    cells, answers = np.unique(cell, return_counts=True)
+    return answers, np.unique(cells // width, return_counts=True)[1]
+
+
+def unused_note(given: Mapping[str, bool]) -> list[str]:
+    """Say which of the options that were given had no effect, because scores are averaged as they stand."""
+    names = [name for name, used in given.items() if used]
+    return [f"Scores are averaged as they stand: no effect has {', '.join(names)}."] if names else []

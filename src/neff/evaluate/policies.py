@@ -27,6 +27,8 @@ from neff.stats._options import check_choice
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from neff.evaluate.judge.data import Judged
     from neff.evaluate.judge.estimate import PolicyEstimate
     from neff.evaluate.judge.gate import Gate
@@ -84,6 +86,19 @@ class JudgeOptions:
                 "Name the columns of log-probabilities.",
                 call="evaluate",
             )
+        if bool(self.targets) != (self.log_prob is not None):
+            missing, given = ("log_prob", "target_log_prob") if self.targets else ("target_log_prob", "log_prob")
+            raise ArgumentError(
+                missing, f"given where {given} is", None, "A weight needs both log-probabilities.", call="evaluate"
+            )
+        if self.targets and self.estimator in _PLAIN:
+            raise ArgumentError(
+                "target_log_prob",
+                f"left out for estimator={self.estimator!r}",
+                list(self.targets.values()),
+                "That estimator weights no answers.",
+                call="evaluate",
+            )
         if self.inference == "bootstrap" and (self.estimator != "augmented" or self.covariates):
             raise ArgumentError(
                 "inference",
@@ -103,7 +118,7 @@ class Policies:
     estimates, answers
         By policy; a target without answers of its own is not in `answers`.
     logged_items
-        Item codes of the logged answers, which stand for a target without answers of its own.
+        By target: item codes of the logged answers that stand for it.
     gates
         Diagnostics of all policies.
     calibration, resampled
@@ -112,7 +127,7 @@ class Policies:
 
     estimates: Mapping[str, PolicyEstimate]
     answers: Mapping[str, Answers]
-    logged_items: np.ndarray[tuple[int], np.dtype[np.int32]]
+    logged_items: Mapping[str, NDArray[np.int32]]
     gates: tuple[Gate, ...]
     calibration: Calibration | None
     resampled: RefitBootstrap | None

@@ -27,8 +27,11 @@ __all__ = ["PolicyContest"]
 N_EFF_OF = "labelled answers alone"
 
 UNGRADED = (
-    "not graded: with a borrowed calibration the interval does not cover a judge that is wrong about one of the two"
+    "not graded: no label corrects the judge for one of the two, and no interval covers a judge that is wrong about it"
 )
+
+UNCORRECTED = frozenset({"plug-in", "snips", "ips", "raw-ips", "simcal-ips", "dr-cpo", "mrdr", "tmle", "stacked-dr"})
+"""Estimators in whose values no label stands beside its own calibrated score."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +61,8 @@ class PolicyContest:
         return sorted(self.policies.estimates)
 
     def graded(self, model: str) -> bool:
-        """Return False for a borrowed calibration: nothing measures how wrong the judge is about this policy."""
-        return self.policies.estimates[model].method != "plug-in"
+        """Return False where the judge alone speaks: nothing measures how wrong it is about this policy."""
+        return self.policies.estimates[model].method.partition(",")[0] not in UNCORRECTED
 
     def estimate(self, model: str, options: Options) -> Estimate:
         """Return one policy's estimate in the shape of every other room."""
@@ -84,6 +87,8 @@ class PolicyContest:
             assumptions=("labels were drawn at random", "prompts are a random sample and independent of each other"),
             warnings=(
                 *part.warnings,
+                *(() if self.policies.calibration is None else self.policies.calibration.warnings),
+                *self._left_out(part),
                 *(gate.sentence for gate in gates if gate.state == "warn" and gate.quantity != "own_labels"),
             ),
             reason=found.reason,
@@ -98,9 +103,16 @@ class PolicyContest:
             metric=self.metric,
         )
 
+    def _left_out(self, part: PolicyEstimate) -> tuple[str, ...]:
+        """Say how many logged answers a target could not use."""
+        if not part.n_dropped:
+            return ()
+        logged = part.n + part.n_dropped
+        return (f"{part.n_dropped:,} of {logged:,} logged answers have no log-probability for it: left out.",)
+
     def _items(self, model: str) -> NDArray[np.int32]:
         answers = self.policies.answers.get(model)
-        return self.policies.logged_items if answers is None else answers.items
+        return self.policies.logged_items[model] if answers is None else answers.items
 
     def _method(self, part: PolicyEstimate) -> str:
         if self.policies.calibration is None:

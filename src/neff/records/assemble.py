@@ -32,6 +32,7 @@ def assemble(
     line_of: Callable[[int], int] = lambda row: row + 1,
     backend: str | None = None,
     notes: tuple[str, ...] = (),
+    whole: bool = True,
 ) -> Records:
     """Build records from the columns of one file or frame.
 
@@ -49,6 +50,8 @@ def assemble(
         Turns a 0-based row into the line number that a person finds it on.
     backend, notes
         Passed on to `Records.backend` and `Source.notes`.
+    whole
+        Whether these are all rows; False for a part of them, whose draws are neither numbered nor checked.
 
     Raises
     ------
@@ -75,11 +78,12 @@ def assemble(
             score=np.concatenate(list(scores.values())) if m > 1 else scores[names[0]],
             task=None if layout.task is None else rows.repeated(rows.key(layout.task), m),
             metric=_metric_name(layout) if layout.metric is None else rows.repeated(rows.key(layout.metric), m),
-            draw=None if layout.draw is None else rows.repeated(rows.draws(layout.draw), m),
+            draw=None if layout.draw is None or not whole else rows.repeated(rows.draws(layout.draw), m),
             label=None if label is None else rows.repeated(label, m),
             weight=None if weight is None else rows.repeated(weight, m),
             extra={name: rows.repeated(column, m) for name, column in rows.extra().items()},
             backend=backend,
+            whole=whole,
         )
         table = _with_clusters(table, rows, m)
     except RecordsError as error:

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from neff.errors import RecordsError
 from neff.records.factor import Factor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-__all__ = ["Cells", "Rows", "compacted", "group"]
+__all__ = ["Cells", "Rows", "compacted", "group", "refuse_split_items"]
 
 
 class Rows(Protocol):
@@ -92,3 +95,27 @@ def compacted(key: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDA
     place = np.cumsum(present)
     place -= 1
     return place[key], distinct
+
+
+def refuse_split_items(task: Factor, item: Factor, clusters: Sequence[Factor]) -> None:
+    """Raise where an item lies in two clusters of one grouping.
+
+    Raises
+    ------
+    RecordsError
+        With the first such row as its line.
+    """
+    if not clusters:
+        return
+    key = task.codes.astype(np.int64) * item.n_levels + item.codes
+    order = np.argsort(key, kind="stable")
+    for cluster in clusters:
+        codes = cluster.codes[order]
+        split = np.flatnonzero((key[order][1:] == key[order][:-1]) & (codes[1:] != codes[:-1]))
+        if len(split):
+            row = int(order[split[0] + 1])
+            raise RecordsError(
+                f"item {item.levels[item.codes[row]]!r} lies in two clusters.",
+                "Give a cluster column that is constant within an item (passage, topic, author).",
+                line=row + 1,
+            )

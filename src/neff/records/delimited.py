@@ -7,19 +7,21 @@ import csv
 import io
 import threading
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from neff.errors import RecordsError
 from neff.records.assemble import assemble
 from neff.records.feed import Feed
-from neff.records.reader import HEAD, Reader, open_bytes, stem_of
+from neff.records.reader import HEAD, Chunk, Reader, open_bytes, stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from neff.records.columns import ColumnMap
+    from neff.records.layout import Layout
     from neff.records.reader import Keep
     from neff.records.table import Records
 
@@ -59,26 +61,44 @@ def header(path: Path) -> tuple[str, ...]:
 
 def read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
     """Read a delimited file."""
-    with _rows(path) as rows:
-        names = _header(rows, path)
-        layout = columns.resolve(names, path=path, keep=keep)
-        feed = Feed(layout, str(path), lambda row: _line_of(path, row))
-        places = {name: names.index(name) for name in feed.sinks}
-        n = 0
-        while chunk := list(islice(rows, _CHUNK)):
-            whole = [row for row in chunk if row]  # the csv module reads a blank line as an empty row
-            _refuse_ragged(whole, len(names), path, n)
-            for name, place in places.items():
-                feed.extend(name, [row[place] for row in whole])
-            n += len(whole)
+    layout = columns.resolve(header(path), path=path, keep=keep)
+    (whole,) = chunks(path, layout)
     return assemble(
         layout,
-        feed.finish(),
+        whole.columns,
         path=str(path),
         format="csv",
         model=stem_of(path),
-        line_of=lambda row: _line_of(path, row),
+        line_of=whole.line_of,
+        notes=whole.notes,
     )
+
+
+def chunks(path: Path, layout: Layout, size: int | None = None, rows: range | None = None) -> Iterator[Chunk]:  # noqa: ARG001
+    """Yield the columns, part by part."""
+    with _rows(path) as lines:
+        names = _header(lines, path)
+        before = 0
+        while True:
+            line_of = partial(_line_after, path, before)
+            feed = Feed(layout, str(path), line_of)
+            places = {name: names.index(name) for name in feed.sinks}
+            n = 0
+            while (size is None or n < size) and (chunk := list(islice(lines, _CHUNK))):
+                whole = [row for row in chunk if row]  # the csv module reads a blank line as an empty row
+                _refuse_ragged(whole, len(names), path, before + n)
+                for name, place in places.items():
+                    feed.extend(name, [row[place] for row in whole])
+                n += len(whole)
+            if n or size is None:
+                yield Chunk(feed.finish(), line_of, tuple(feed.notes))
+            if not n or size is None:
+                return
+            before += n
+
+
+def _line_after(path: Path, before: int, row: int) -> int:
+    return _line_of(path, before + row)
 
 
 def _header(rows: Rows, path: Path) -> tuple[str, ...]:
@@ -184,4 +204,4 @@ def _best_delimiter(text: str, *, cut: bool) -> tuple[str, int, float]:
     return best
 
 
-READER = Reader("csv", mapped=True, sniff=sniff, read=read, header=header)
+READER = Reader("csv", mapped=True, sniff=sniff, read=read, header=header, chunks=chunks)

@@ -20,7 +20,10 @@ _CODE = (
     "this is a pickle or an array dump, which neff never opens: it could run code.",
     "Save the table as Parquet or CSV.",
 )
-_KNOWN = "neff reads Inspect and lm-eval logs, CSV, TSV, JSON Lines, Parquet and Arrow files."
+_KNOWN = (
+    "neff reads the logs of Inspect, lm-eval, HELM, OpenCompass, promptfoo, alpaca_eval, lighteval, Every-Eval-Ever, "
+    "TRL, verl and verifiers, and CSV, TSV, JSON Lines, Parquet and Arrow files."
+)
 _REFUSED: tuple[tuple[re.Pattern[bytes], tuple[str, str]], ...] = (
     (re.compile(rb"\x80[\x02-\x05]|\x93NUMPY|PK\x03\x04.{26}[^\0]{0,80}data\.pkl", re.DOTALL), _CODE),
     (
@@ -57,10 +60,28 @@ _UNKNOWN: tuple[tuple[re.Pattern[bytes], tuple[str, str]], ...] = (
 
 def readers() -> tuple[Reader, ...]:
     """Return the readers in the order in which they are asked: the special before the general."""
-    from neff.records import arrow, delimited, inspect_log, jsonlines, lm_eval, parquet
+    from neff.records import (
+        alpaca_eval,
+        arrow,
+        delimited,
+        every_eval_ever,
+        helm,
+        inspect_log,
+        jsonlines,
+        lighteval,
+        lm_eval,
+        opencompass,
+        parquet,
+        promptfoo,
+        trl,
+        verifiers,
+        verl,
+    )
 
-    modules = (inspect_log, lm_eval, parquet, arrow, jsonlines, delimited)
-    return tuple(module.READER for module in modules)
+    harnesses = (inspect_log, lm_eval, helm, opencompass, promptfoo, alpaca_eval, every_eval_ever)
+    dumps = (lighteval, trl, verl, verifiers)
+    tables = (parquet, arrow, jsonlines, delimited)
+    return tuple(module.READER for module in (*harnesses, *dumps, *tables))
 
 
 def detect(path: Path) -> Reader:

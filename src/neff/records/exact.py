@@ -44,8 +44,9 @@ class ExactSums:
 
     Examples
     --------
+    >>> import numpy as np
     >>> cell = np.array([0, 1, 0, 1])
-    >>> exact_sums(cell, np.array([1e16, 0.1, 1.0, 0.2]), 2).floats().tolist()
+    >>> exact_sums(cell, np.array([1e16, 0.1, 1.5, 0.2]), 2).floats().tolist()
     [1.0000000000000002e+16, 0.30000000000000004]
     """
 

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Factor"]
+__all__ = ["Factor", "Numbering"]
+
+
+class Numbering(dict[Any, int]):
+    """The number of each distinct value, given out at its first look-up."""
+
+    def __missing__(self, value: Any) -> int:
+        self[value] = code = len(self)
+        return code
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,8 +65,8 @@ class Factor:
     @classmethod
     def of(cls, values: Sequence[Any]) -> Factor:
         """Encode any sequence; None and NaN are missing, whole floats are written as integers."""
-        index: dict[Any, int] = {}
-        codes = np.fromiter((index.setdefault(v, len(index)) for v in values), np.int64, len(values))
+        index = Numbering()
+        codes = np.fromiter(map(index.__getitem__, values), np.int64, len(values))
         return cls.from_codes(codes, [_name(value) for value in index])
 
     @classmethod
@@ -71,10 +79,11 @@ class Factor:
         """Sort the names, drop the unused ones, merge equal ones, and renumber the codes. -1 and None are missing."""
         present = np.zeros(len(names) + 1, bool)
         present[codes] = True  # -1 marks the last place, which is thrown away
-        used = {name for name, seen in zip(names, present[:-1], strict=True) if seen and name is not None}
-        levels = tuple(sorted(used))
+        seen = np.flatnonzero(present[:-1]).tolist()
+        levels = tuple(sorted({name for code in seen if (name := names[code]) is not None}))
         place = {name: i for i, name in enumerate(levels)}
-        renumber = np.array([place.get(name, -1) if name is not None else -1 for name in names] + [-1], np.int32)
+        renumber = np.full(len(names) + 1, -1, np.int32)
+        renumber[seen] = [place.get(names[code], -1) for code in seen]  # type: ignore[arg-type]  # None has no place
         return cls(renumber[codes], levels)
 
     @classmethod

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neff.records.factor import Numbering
 from neff.records.values import BadCellError, Column, bad_cell, coded, number_of, numbers, numbers_or_names
 
 if TYPE_CHECKING:
@@ -15,14 +16,6 @@ if TYPE_CHECKING:
     from neff.records.layout import Layout, Use
 
 __all__ = ["Feed", "Sink"]
-
-
-class _Index(dict[Any, int]):
-    """The number of each distinct cell, given out at its first look-up."""
-
-    def __missing__(self, cell: Any) -> int:
-        self[cell] = code = len(self)
-        return code
 
 
 class Sink:
@@ -38,7 +31,7 @@ class Sink:
         self._use = use
         self._floats = array("d")
         self._codes = array("i")
-        self._index = _Index()
+        self._index = Numbering()
 
     def extend(self, cells: Sequence[Any]) -> None:
         """Append cells.

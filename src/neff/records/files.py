@@ -66,10 +66,19 @@ def find_files(paths: Any, spool: Path) -> list[File]:
 
 
 def _is_read_with(path: Path, found: Mapping[Path, File]) -> bool:
-    """Return whether other files of the list stand for this one: results of lm-eval beside their samples."""
-    from neff.records.lm_eval import samples_beside
+    """Return whether other files of the list stand for this one, as results of lm-eval do for their samples."""
+    from neff.records import every_eval_ever, helm, inspect_log, lighteval, lm_eval, opencompass, promptfoo
 
-    return any(samples.resolve() in found for samples in samples_beside(path))
+    stand_ins = (
+        lm_eval.samples_beside,
+        helm.main_file,
+        opencompass.results_of,
+        lighteval.details_of,
+        every_eval_ever.samples_file,
+        promptfoo.whole_output,
+        inspect_log.merged_log,
+    )
+    return any(other.resolve() in found for stand_in in stand_ins for other in stand_in(path))
 
 
 def _expand(name: str, spool: Path) -> Iterator[File]:

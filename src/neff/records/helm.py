@@ -7,9 +7,8 @@ two are rows. Statistics that are missing were not computed, or were not numbers
 
 from __future__ import annotations
 
-import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,6 +16,7 @@ from neff.errors import RecordsError
 from neff.records.helm_stats import Instance, Stat, average, samples_of
 from neff.records.jsontext import decode
 from neff.records.logrows import Attributes, LogInfo, table_of
+from neff.records.logvalues import means_differ
 from neff.records.reader import HEAD, Reader, open_bytes, printable, reading
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ _COMPANIONS = frozenset(
     | {"display_predictions.json", "display_requests.json", "costs.json"}
 )
 _MODEL = re.compile(r"(?:^|(?<=[:,]))model(?:_deployment)?=([^,]*),?")
-_CLOSE = 1e-9
 
 
 class _Adapter(msgspec.Struct):
@@ -129,10 +128,8 @@ def _differences(path: Path, means: dict[Counted, list[float]]) -> Iterator[str]
         return
     reported = {stat.name.counted(): average(stat) for stat in stats if stat.name.computed_on() == "perturbed"}
     for counted, trials in means.items():
-        theirs = reported.get(counted, math.nan)
-        ours = math.fsum(trials) / len(trials)
-        if not math.isnan(theirs) and not math.isclose(ours, theirs, rel_tol=_CLOSE, abs_tol=_CLOSE):
-            yield f"{counted.metric}: the mean of the instances is {ours:.6g}, stats.json says {theirs:.6g}"
+        ours_of = f"{counted.metric}: the instances"
+        yield from means_differ(trials, reported.get(counted), ours_of=ours_of, theirs_of="stats.json")
 
 
 READER = Reader(name="helm", mapped=False, sniff=_sniff, read=_read)

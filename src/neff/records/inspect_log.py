@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from neff.records.reader import Keep
     from neff.records.table import Records
 
-__all__ = ["READER"]
+__all__ = ["READER", "merged_log"]
 
 _ZIP = b"PK\x03\x04"
 _FIRST = re.compile(rb"(_journal/|samples/|(header|summaries|reductions)\.json)")
@@ -95,6 +95,15 @@ def _sniff(path: Path, head: bytes) -> bool:
         name_length = int.from_bytes(head[26:28], "little")
         return _FIRST.match(head[30 : 30 + name_length]) is not None or path.suffix == ".eval"
     return head.lstrip()[:1] == b"{" and all(pattern.search(head) for pattern in (_STATUS, _SPEC, _ID))
+
+
+def merged_log(path: Path) -> list[Path]:
+    """Return the logs that a shard may have been merged into: `run.eval` beside the folder `run.shards`."""
+    folder = path.parent
+    if folder.suffix != ".shards":
+        return []
+    names = (folder.stem, f"{folder.stem}.eval", f"{folder.stem}.json")
+    return [merged for name in names if (merged := folder.with_name(name)).is_file()]
 
 
 def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:

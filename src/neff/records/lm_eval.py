@@ -13,20 +13,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from neff.errors import RecordsError
 from neff.records.jsontext import decode, fields_of
 from neff.records.lm_eval_lines import Lines
-from neff.records.logrows import Attributes, LogInfo, table_of
-from neff.records.reader import Reader, open_bytes, reading, stem_of
+from neff.records.logrows import Attributes, LogInfo
+from neff.records.reader import Reader, line_blocks, open_bytes, reading, stem_of
 from neff.records.table import Records, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from neff.records.columns import ColumnMap
-    from neff.records.logrows import Sample
     from neff.records.reader import Keep
 
 __all__ = ["READER", "samples_beside"]
@@ -72,15 +74,26 @@ def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
 def _read_samples(path: Path, columns: ColumnMap, keep: Keep) -> Records:
     lines = Lines(Attributes(columns, keep, "doc"))
     with open_bytes(path) as file:
-        for number, line in enumerate(file, 1):
-            if line.isspace():
-                continue
-            try:
-                lines.add(fields_of(line, "the line"))
-            except RecordsError as error:
-                raise RecordsError(error.problem, error.fix, path=path, line=number) from error
+        at = 0
+        for block in line_blocks(file):
+            if not lines.add_all(block):
+                _add_each(lines, block, path, at)
+            at += len(block)
     run = _run_of(path)
     return _table(lines, run, _task(path, run), path, _model(run) or path.resolve().parent.name or "model")
+
+
+def _add_each(lines: Lines, block: memoryview, path: Path, at: int) -> None:
+    """Add lines one by one; `at` is the place of the block in the file."""
+    for number, line in enumerate(bytes(block).split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            lines.add(fields_of(line, "the line"))
+        except RecordsError as error:
+            with open_bytes(path) as file:  # lines are counted only where there is something to say about one
+                before = file.read(at).count(b"\n")
+            raise RecordsError(error.problem, error.fix, path=path, line=before + number) from error
 
 
 def _read_results(path: Path, columns: ColumnMap, keep: Keep) -> Records:
@@ -169,34 +182,34 @@ def _arguments(model_args: Any) -> dict[str, str]:
 
 
 def _table(lines: Lines, run: _Run | None, task: str, path: Path, model: str) -> Records:
-    samples = lines.samples()
-    if not any(sample.scores for sample in samples):
-        why = lines.left_out() or "no line has a metric"
+    table = lines.finish()
+    metrics = list(table.metrics())
+    if not metrics:
+        why = table.left_out() or "no line has a metric"
         raise RecordsError(f"task {task} has no score per document: {why}.", "Choose a metric that scores documents.")
     better = (run.higher_is_better or {}).get(task) if run else None
-    metrics = dict.fromkeys(metric for sample in samples for metric in sample.scores)
     info = LogInfo(
         path=str(path),
         format="lm-eval",
         model=model,
         task=task,
-        notes=(*lines.notes(), *(_differences(samples, run.results.get(task, {})) if run else ())),
-        lower_is_better=frozenset(m for m in metrics if better and better.get(m.partition(",")[0]) is False),
+        notes=(*table.notes(), *(_differences(metrics, run.results.get(task, {})) if run else ())),
+        lower_is_better=frozenset(m for m, _, _ in metrics if better and better.get(m.partition(",")[0]) is False),
     )
-    return table_of(samples, lines.attributes, info)
+    return table.records(lines.attributes, info)
 
 
-def _differences(samples: Sequence[Sample], reported: Mapping[str, Any]) -> Iterator[str]:
+def _differences(
+    metrics: Sequence[tuple[str, NDArray[np.int64], NDArray[np.float64]]], reported: Mapping[str, Any]
+) -> Iterator[str]:
     """Yield the metrics whose mean over documents is not what the harness reports."""
-    values: dict[str, list[float]] = {}
-    for sample in samples:
-        for metric, value in sample.scores.items():
-            if not math.isnan(value):
-                values.setdefault(metric, []).append(value)
-    for metric, scores in values.items():
+    for metric, _, values in metrics:
+        scores = values[~np.isnan(values)]
         theirs = reported.get(metric if "," in metric else f"{metric},none")
+        if not len(scores) or not isinstance(theirs, (int, float)):
+            continue
         mean = math.fsum(scores) / len(scores)
-        if isinstance(theirs, (int, float)) and not math.isclose(mean, theirs, rel_tol=_CLOSE, abs_tol=_CLOSE):
+        if not math.isclose(mean, theirs, rel_tol=_CLOSE, abs_tol=_CLOSE):
             yield f"{metric}: the mean of the documents is {mean:.6g}, the results file says {theirs:.6g}"
 
 

@@ -1,31 +1,29 @@
-"""Lines of lm-evaluation-harness: one per document and filter, with one key per metric."""
+"""Lines of lm-evaluation-harness: one per document and filter, with one key per metric. Kept as columns, for speed."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from neff.errors import RecordsError
 from neff.records.jsontext import field_of
-from neff.records.logrows import Sample, plural
+from neff.records.lm_eval_table import ABSENT, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from neff.records.logrows import Attributes
 
-__all__ = ["Lines", "metric_name"]
+__all__ = ["Lines"]
 
 _FIXED = frozenset(
     {"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics"}
     | {"doc_hash", "prompt_hash", "target_hash"}
 )
-_LOG_LIKELIHOOD = frozenset({"perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte"})
-"""Metrics whose lines hold log-likelihoods, not the metric: the harness takes exp(-mean)."""
 _LOOK = 100
 """Number of lines in which repeats are looked for; a run has them in all lines or in none."""
 _KEY = 16
@@ -33,16 +31,8 @@ _KEY = 16
 
 
 @dataclass(slots=True)
-class _Line:
-    doc_id: str
-    doc_hash: str
-    scores: dict[str, float]
-    attributes: dict[str, Any]
-
-
-@dataclass(slots=True)
 class Lines:
-    """The lines of one task, read one by one.
+    """The lines of one task, read one by one or many at once.
 
     Parameters
     ----------
@@ -51,11 +41,14 @@ class Lines:
     """
 
     attributes: Attributes
-    _lines: dict[tuple[str, str], _Line] = field(default_factory=dict)
-    _repeated: int = 0
+    picked: list[dict[str, Any]] = field(default_factory=list)
+    _ids: list[str] = field(default_factory=list)
+    _filters: list[str] = field(default_factory=list)
+    _hashes: list[str] = field(default_factory=list)
+    _values: dict[str, list[Any]] = field(default_factory=dict)
+    _names: list[str] = field(default_factory=list)
     _repeats: int = 1
-    _left_out: dict[str, str] = field(default_factory=dict)
-    _odd: Counter[str] = field(default_factory=Counter)
+    _decoder: Any = None
 
     def add(self, fields: Mapping[str, Any]) -> None:
         """Add one line; a later line of the same document and filter replaces an earlier one.
@@ -68,92 +61,103 @@ class Lines:
         doc_id = field_of(fields, "doc_id")
         if not isinstance(doc_id, (int, str)):
             raise RecordsError("there is no doc_id.", "Give the samples file as lm-evaluation-harness wrote it.")
-        chosen = str(field_of(fields, "filter") or "none")
         names = field_of(fields, "metrics")
-        if not isinstance(names, list):
+        listed = isinstance(names, list)
+        if not listed:
             names = [name for name in fields if name not in _FIXED]  # before the key "metrics" was written
-        if len(self._lines) < _LOOK:
+        names = list(dict.fromkeys(map(str, names)))
+        if len(self._ids) < _LOOK:
             self._repeats = max(self._repeats, _repeats(fields))
         doc = field_of(fields, "doc")
-        key = (str(doc_id), chosen)
-        self._repeated += key in self._lines
-        self._lines[key] = _Line(
-            doc_id=str(doc_id),
-            doc_hash=str(field_of(fields, "doc_hash") or "")[:_KEY],
-            scores=dict(self._scores(fields, map(str, names), chosen)),
-            attributes=self.attributes.pick(doc) if isinstance(doc, dict) else {},
-        )
-
-    def _scores(self, fields: Mapping[str, Any], names: Iterable[str], chosen: str) -> Iterator[tuple[str, float]]:
         for name in names:
-            metric = metric_name(name, chosen)
-            value = field_of(fields, name)
-            if name in _LOG_LIKELIHOOD or name == "bypass":
-                what = "scored nothing" if name == "bypass" else "log-likelihoods, from which a corpus value is made"
-                self._left_out[metric] = what
-            elif isinstance(value, (list, dict)):
-                self._left_out[metric] = "parts of a corpus metric, not one number per document"
-            else:
-                number = _number(value)
-                self._odd[metric] += number is None
-                yield metric, math.nan if number is None else number
+            if name not in self._values:
+                self._values[name] = [ABSENT] * len(self._ids)
+        for name, values in self._values.items():
+            values.append(field_of(fields, name) if name in names else ABSENT)
+        self._keys([doc_id], [field_of(fields, "filter")], [field_of(fields, "doc_hash")])
+        self.picked.append(self.attributes.pick(doc) if isinstance(doc, dict) else {})
+        if names != self._names or (self._decoder is None and listed):
+            self._names = names
+            self._decoder = _decoder(names) if listed and len(self._values) == len(names) else None
 
-    def samples(self) -> list[Sample]:
-        """Return one sample per document and filter."""
-        shared = self._shared_hashes()
-        return [Sample(_item(line, shared), 0, line.attributes, line.scores) for line in self._lines.values()]
+    def add_all(self, lines: memoryview) -> bool:
+        """Add lines like those before, many times faster than one by one; return False, adding none, if they differ.
 
-    def _shared_hashes(self) -> frozenset[str]:
-        """Return the hashes that several documents have: the same question twice in a data set."""
-        owners: dict[str, set[str]] = {}
-        for line in self._lines.values():
-            owners.setdefault(line.doc_hash, set()).add(line.doc_id)
-        return frozenset(doc_hash for doc_hash, ids in owners.items() if doc_hash and len(ids) > 1)
+        Fields of the document cannot be picked in this way.
+        """
+        if self._decoder is None or len(self._ids) < _LOOK or self._picks():
+            return False
+        try:
+            rows = self._decoder.decode_lines(lines)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        if [row.metrics for row in rows].count(self._names) < len(rows):
+            return False
+        for j, name in enumerate(self._names):
+            self._values[name] += map(attrgetter(f"m{j}"), rows)
+        self._keys([row.doc_id for row in rows], [row.filter for row in rows], [row.doc_hash for row in rows])
+        return True
 
-    def left_out(self) -> str:
-        """Return what was not read, as one sentence, empty where all was."""
-        return "; ".join(f"{metric} is not read ({why})" for metric, why in self._left_out.items())
+    def _picks(self) -> bool:
+        return self.attributes.keep == "all" or bool(self.attributes.named())
 
-    def notes(self) -> Iterator[str]:
-        """Yield what a person should know."""
-        if self._left_out:
-            yield self.left_out()
-        if self._repeated:
-            yield (
-                f"{plural(self._repeated, 'line')} came again with the same doc_id and filter (a re-run appends): "
-                "the last one counts"
-            )
-        shared = self._shared_hashes()
-        if shared:
-            yield (
-                f"{plural(len(shared), 'document')} occurs more than once in the data (equal doc_hash): "
-                "told apart by doc_id"
-            )
-        if self._repeats > 1:
-            yield (
-                f"{self._repeats} responses per document: the harness scored what its filter kept, "
-                "the others have no score and are not read"
-            )
-        for metric, count in self._odd.items():
-            if count:
-                yield f"{metric}: {plural(count, 'value')} that cannot be a score, counted as unscored"
+    def _keys(self, ids: Iterable[Any], filters: Iterable[Any], hashes: Iterable[Any]) -> None:
+        self._ids += map(str, ids)
+        self._filters += [str(chosen or "none") for chosen in filters]
+        self._hashes += [str(doc_hash or "")[:_KEY] for doc_hash in hashes]
 
+    def finish(self) -> Table:
+        """Return the lines that count, as columns."""
+        n = len(self._ids)
+        one_filter = len({*self._filters}) == 1
+        keys = self._ids if one_filter else zip(self._ids, self._filters, strict=True)
+        last: dict[Any, int] = dict(zip(keys, range(n), strict=True))
+        kept = list(last.values())
 
-def metric_name(name: str, chosen: str) -> str:
-    """Return the metric with its filter, as the harness writes it in its results, without the filter "none".
+        def only(column: list[Any]) -> list[Any]:
+            return column if len(kept) == n else [column[i] for i in kept]
 
-    Examples
-    --------
-    >>> metric_name("acc", "none"), metric_name("exact_match", "strict-match")
-    ('acc', 'exact_match,strict-match')
-    """
-    return name if chosen == "none" else f"{name},{chosen}"
+        ids, hashes = only(self._ids), only(self._hashes)
+        shared = _shared(ids, hashes)
+        table = Table(
+            items=_items(ids, hashes, shared),
+            filters=only(self._filters),
+            attributes=only(self.picked) if len(self.picked) == n else [],
+            n_repeated=n - len(kept),
+            n_shared=len(shared),
+            n_repeats=self._repeats,
+        )
+        for name, values in self._values.items():
+            table.add(name, only(values))
+        return table
 
 
-def _item(line: _Line, shared: frozenset[str]) -> str:
-    if not line.doc_hash:
-        return line.doc_id
-    return f"{line.doc_hash}#{line.doc_id}" if line.doc_hash in shared else line.doc_hash
+def _shared(ids: Sequence[str], hashes: Sequence[str]) -> set[str]:
+    """Return the hashes that several documents have: the same question twice in a data set."""
+    if len({*hashes}) == len(hashes):
+        return set()
+    pairs = {*zip(hashes, ids, strict=True)}
+    count = Counter(doc_hash for doc_hash, _ in pairs)
+    return {doc_hash for doc_hash, owners in count.items() if doc_hash and owners > 1}
+
+
+def _items(ids: list[str], hashes: list[str], shared: set[str]) -> list[str]:
+    if not shared and all(hashes):
+        return hashes
+    return [
+        doc_id if not doc_hash else f"{doc_hash}#{doc_id}" if doc_hash in shared else doc_hash
+        for doc_id, doc_hash in zip(ids, hashes, strict=True)
+    ]
+
+
+def _decoder(names: Sequence[str]) -> Any:
+    """Return a decoder of the keys that are read; what else a line has is skipped without being built."""
+    text = str | None
+    keys = [("doc_id", int | str), ("filter", text, None), ("doc_hash", text, None), ("metrics", list[str], [])]
+    metrics = [(f"m{j}", Any, msgspec.field(default=None, name=name)) for j, name in enumerate(names)]
+    if not _FIXED.isdisjoint(names):
+        return None
+    return msgspec.json.Decoder(msgspec.defstruct("Line", [*keys, *metrics], gc=False))
 
 
 def _repeats(fields: Mapping[str, Any]) -> int:
@@ -163,14 +167,3 @@ def _repeats(fields: Mapping[str, Any]) -> int:
     except msgspec.ValidationError:
         return 1
     return max(map(len, resps), default=1)
-
-
-def _number(value: Any) -> float | None:
-    """Return a value as a number, NaN where there is none, None where it is no number."""
-    if value is None:
-        return math.nan
-    try:
-        number = float(value)  # numpy numbers that json does not know are written as text
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return None if math.isinf(number) else number

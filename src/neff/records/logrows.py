@@ -197,15 +197,19 @@ def _names(names: Sequence[str]) -> Factor:
 
 
 def _draws(samples: Iterable[Sample]) -> Iterator[int]:
-    """Yield the draw of each sample, numbered in their order where the log has no number."""
-    seen: Counter[tuple[str, str, str]] = Counter()
+    """Yield the draw of each sample, numbered in their order where the log has no number.
+
+    The scores of one sample keep one number; metrics that lie in samples of their own are numbered apart.
+    """
+    seen: Counter[tuple[str, str, str, str]] = Counter()
     for sample in samples:
         if sample.draw is not None:
             yield sample.draw
             continue
-        cell = (sample.task, sample.model, sample.item)
-        yield seen[cell]
-        seen[cell] += 1
+        cells = [(sample.task, sample.model, sample.item, metric) for metric in sample.scores]
+        draw = max(seen[cell] for cell in cells)
+        yield draw
+        seen |= dict.fromkeys(cells, draw + 1)
 
 
 def _is_plain(value: Any) -> bool:
@@ -222,4 +226,3 @@ def _column(name: str, key: str, use: Use, samples: Sequence[Sample], info: LogI
         problem = f"{name!r} of sample {samples[cell.row].item!r} is {repr(cell.value)[:60]}."
         wanted = "a number" if use == "number" else "one plain value, not a list or an object,"
         raise RecordsError(problem, f"Name a key that holds {wanted} in every sample.", path=info.path) from cell
-

@@ -9,12 +9,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["Scores", "Twins", "key_of", "plural", "score_of", "showable"]
+__all__ = ["Scores", "Twins", "key_of", "means_differ", "plural", "score_of", "showable"]
 
 _KEY = 16
 """Hex digits of a key: readable, and 64 bits are unique among any number of items."""
+
+_CLOSE = 1e-9
 
 
 def score_of(value: Any) -> float | None:
@@ -53,6 +55,25 @@ class Scores:
         for metric, count in self._odd.items():
             if count:
                 yield f"{metric}: {plural(count, 'value')} that cannot be a score, counted as unscored"
+
+
+def means_differ(values: Iterable[float], theirs: Any, *, ours_of: str, theirs_of: str, scale: float = 1) -> list[str]:
+    """Return a sentence where the mean of the scores is not what the producer says, else nothing.
+
+    Examples
+    --------
+    >>> means_differ([1.0, 0.0, math.nan], 50.0, ours_of="acc: the rows", theirs_of="the file", scale=100)
+    []
+    >>> means_differ([1.0, 1.0], 0.5, ours_of="acc: the rows", theirs_of="the file")
+    ['acc: the rows have the mean 1, the file says 0.5']
+    """
+    known = [value for value in values if not math.isnan(value)]
+    if not known or isinstance(theirs, bool) or not isinstance(theirs, (int, float)) or math.isnan(theirs):
+        return []
+    ours = scale * (math.fsum(known) / len(known))
+    if math.isclose(ours, theirs, rel_tol=_CLOSE, abs_tol=_CLOSE):
+        return []
+    return [f"{ours_of} have the mean {ours:.6g}, {theirs_of} says {theirs:.6g}"]
 
 
 def key_of(*parts: Any) -> str:
@@ -97,11 +118,11 @@ class Twins:
 
 
 def showable(name: str) -> str:
-    """Return a name without what no report can show: half characters and NUL.
+    r"""Return a name without what no report can show: half characters and NUL.
 
     Examples
     --------
-    >>> showable("a\\ud800b")
+    >>> showable("a\ud800b")
     'a?b'
     """
     return name.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -10,20 +10,18 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from neff.errors import RecordsError
 from neff.records.jsontext import decode
 from neff.records.logrows import Attributes, LogInfo, table_of
+from neff.records.logvalues import means_differ
 from neff.records.opencompass_details import entries_of, samples_of
-from neff.records.reader import HEAD, Reader, open_bytes, reading, stem_of
+from neff.records.reader import HEAD, Reader, open_bytes, printable, reading, stem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from neff.records.columns import ColumnMap
-    from neff.records.logrows import Sample
     from neff.records.reader import Keep
     from neff.records.table import Records
 
@@ -42,7 +40,6 @@ _AVERAGES = re.compile(rb'\s*\{\s*"[^"]{1,200}"\s*:\s*-?[0-9.]+(e-?[0-9]+)?\s*[,
 _SHARD = re.compile(r"_\d+$")
 _RUNS = re.compile(r" \(\d+ runs average\)$")
 _ACCURACY = ("accuracy", "score", "acc")
-_CLOSE = 1e-9
 
 
 def _sniff(path: Path, head: bytes) -> bool:
@@ -86,11 +83,13 @@ def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
                 f"the file holds only averages ({_summary(reported)}); they cannot be compared question by question.",
                 "Run OpenCompass with --dump-eval-details True.",
             )
-        accuracy = next((value for name in _ACCURACY if _is_number(value := reported.get(name))), math.nan)
+        accuracy = next((float(reported[name]) for name in _ACCURACY if _is_number(reported.get(name))), math.nan)
         found = samples_of(entries, accuracy, attributes)
-        notes = (*found.notes, *_differences(found.samples, accuracy))
-        model = stem_of(path.resolve().parent) or "model"
-        return table_of(found.samples, attributes, LogInfo(str(path), "opencompass", model, stem_of(path), notes))
+        scores = [score for sample in found.samples for score in sample.scores.values()]
+        differ = means_differ(scores, accuracy, ours_of="the questions", theirs_of="the file (of 100)", scale=100)
+        model = printable(path.resolve().parent.name) or "model"
+        info = LogInfo(str(path), "opencompass", model, stem_of(path), (*found.notes, *differ))
+        return table_of(found.samples, attributes, info)
 
 
 def _ungraded(path: Path) -> RecordsError:
@@ -106,14 +105,6 @@ def _summary(reported: Mapping[str, Any]) -> str:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _differences(samples: list[Sample], accuracy: float) -> Iterator[str]:
-    values = [value for sample in samples for value in sample.scores.values() if not math.isnan(value)]
-    if values and not math.isnan(accuracy):
-        mean = math.fsum(values) / len(values)
-        if not math.isclose(100 * mean, accuracy, rel_tol=_CLOSE, abs_tol=_CLOSE):
-            yield f"the mean of the questions is {mean:.6g}, the file says {accuracy:.6g} (of 100)"
 
 
 READER = Reader(name="opencompass", mapped=False, sniff=_sniff, read=_read)

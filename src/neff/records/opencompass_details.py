@@ -48,7 +48,9 @@ def entries_of(details: Any) -> list[Entry]:
         named = [(str(i), fields) for i, fields in enumerate(details)]
     else:
         return []
-    return [Entry(key, {}) if not isinstance(fields, dict) else Entry(_item(key, fields), fields) for key, fields in named]
+    return [
+        Entry(key, {}) if not isinstance(fields, dict) else Entry(_item(key, fields), fields) for key, fields in named
+    ]
 
 
 def _item(key: str, fields: Mapping[str, Any]) -> str:

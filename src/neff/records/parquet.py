@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from contextlib import contextmanager
+from functools import partial
+from operator import add
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from neff.errors import MissingExtraError, RecordsError
+from neff.errors import RecordsError
 from neff.records.assemble import assemble
-from neff.records.reader import Reader, printable, stem_of
-from neff.records.values import Column, coded
+from neff.records.duck import engine, literal, quoted, scan
+from neff.records.factor import Factor
+from neff.records.reader import Chunk, Reader, stem_of
+from neff.records.values import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from neff.records.columns import ColumnMap
-    from neff.records.layout import Use
+    from neff.records.layout import Layout, Use
     from neff.records.reader import Keep
     from neff.records.table import Records
+    from neff.records.values import Column
 
-__all__ = ["READER"]
+__all__ = ["READER", "engine", "quoted", "scan"]
 
 _CELLS = 1 << 23
 """Cells fetched at once: the engine and NumPy both hold them for a moment."""
 
-_MEMORY = "2GB"
+_LITTLE = "512MB"
 _INTEGERS = frozenset(
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "BOOLEAN"}
     | {"UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}
@@ -73,26 +76,56 @@ def read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
     )
 
 
+def chunks(path: Path, layout: Layout, size: int | None = None, rows: range | None = None) -> Iterator[Chunk]:
+    """Yield the columns, part by part, or of some rows only."""
+    with _open(path, _LITTLE, rows=rows, numbered=True) as table:
+        nested = [name for name in layout.uses() if table.kinds[name] == "nested"]
+        if nested:
+            raise RecordsError(
+                f"column {nested[0]!r} holds lists or objects.", "Give a column of names or numbers.", path=path
+            )
+        wanted = rows if rows is not None else range(table.n_rows())
+        step = size or max(len(wanted), 1)
+        for first in range(wanted.start, max(wanted.stop, wanted.start + 1), step):
+            part = range(first, min(first + step, wanted.stop))
+            yield Chunk(table.fetch(layout.uses(), part), partial(add, first + 1))
+
+
+def count(path: Path) -> int:
+    """Return the number of rows."""
+    with _open(path) as table:
+        return table.n_rows()
+
+
 class _Table:
     """One Parquet file as a table of the engine."""
 
-    def __init__(self, connection: Any, path: Path) -> None:
+    def __init__(self, connection: Any, path: Path, rows: range | None = None, *, numbered: bool = False) -> None:
         self._connection = connection
-        self._source = f"read_parquet({_literal(path)}, binary_as_string = true, hive_partitioning = false)"
-        schema = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({_literal(path)})"  # noqa: S608  (quoted)
+        self._words: list[str | None] | None = None
+        self._within = _where(rows)
+        self._whole = self._source = scan(path)
+        if numbered:
+            self._source = self._source.removesuffix(")") + ", file_row_number = true)"
+        schema = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({literal(path)})"  # noqa: S608  (quoted)
         names = _top_level(self._query(schema).fetchall())
         if len(set(names)) < len(names):
             raise RecordsError("a column name occurs twice.", "Give each column its own name.", path=path)
-        described = self._query(f"DESCRIBE SELECT * FROM {self._source}").fetchall()  # noqa: S608  (quoted)
+        described = self._query(f"DESCRIBE SELECT * FROM {self._whole}").fetchall()  # noqa: S608  (quoted)
         self.kinds: dict[str, Kind] = {name: _kind(str(row[1])) for name, row in zip(names, described, strict=True)}
         # The engine does not tell "Score" from "score", and renames the second.
         self._inner = {name: str(row[0]) for name, row in zip(names, described, strict=True)}
 
-    def fetch(self, uses: Mapping[str, Use]) -> dict[str, Column]:
-        """Return columns as codes or numbers, in the order of the rows of the file."""
+    def n_rows(self) -> int:
+        """Return the number of rows."""
+        return int(self._query(f"SELECT count(*) FROM {self._whole}").fetchone()[0])  # noqa: S608  (quoted)
+
+    def fetch(self, uses: Mapping[str, Use], rows: range | None = None) -> dict[str, Column]:
+        """Return columns as codes or numbers, in the order of the rows of the file, or only some rows of them."""
         as_names = [name for name, use in uses.items() if use == "key" or self.kinds[name] == "text"]
-        words = self._vocabulary(as_names)
-        n = self._query(f"SELECT count(*) FROM {self._source}").fetchone()[0]  # noqa: S608  (quoted)
+        if self._words is None:
+            self._words = [name_of(word) for word in self._vocabulary(as_names)]
+        n = self.n_rows() if rows is None else len(rows)
         names = list(uses)
         step = max(1, _CELLS // max(n, 1))
         columns: dict[str, Column] = {}
@@ -101,13 +134,13 @@ class _Table:
             parts = [
                 f"coalesce(enum_code({self._name(name)}::words)::INTEGER, -1)::INTEGER AS c{i}"
                 if name in as_names
-                else f"coalesce({_quoted(self._inner[name])}::DOUBLE, 'nan'::DOUBLE) AS c{i}"
+                else f"coalesce({quoted(self._inner[name])}::DOUBLE, 'nan'::DOUBLE) AS c{i}"
                 for i, name in enumerate(group)
             ]
-            found = self._query(f"SELECT {', '.join(parts)} FROM {self._source}").fetchnumpy()  # noqa: S608
+            found = self._query(f"SELECT {', '.join(parts)} FROM {self._source}{_where(rows)}").fetchnumpy()  # noqa: S608
             for i, name in enumerate(group):
                 cells = np.asarray(found.pop(f"c{i}"))
-                columns[name] = coded(cells, words) if name in as_names else cells
+                columns[name] = Factor.from_codes(cells, self._words) if name in as_names else cells
         return columns
 
     def _vocabulary(self, names: Sequence[str]) -> list[str]:
@@ -115,7 +148,7 @@ class _Table:
         if not names:
             return []
         distinct = " UNION ".join(
-            f"SELECT DISTINCT {self._name(name)} AS name FROM {self._source}"  # noqa: S608  (quoted)
+            f"SELECT DISTINCT {self._name(name)} AS name FROM {self._source}{self._within}"  # noqa: S608  (quoted)
             for name in names
         )
         # One empty name more, for an enumeration cannot be empty; as a cell it means missing, as everywhere.
@@ -125,7 +158,7 @@ class _Table:
 
     def _name(self, column: str) -> str:
         """Return the expression of a column as text; whole floats read as integers, in every format."""
-        cell = _quoted(self._inner[column])
+        cell = quoted(self._inner[column])
         if self.kinds[column] != "float":
             return f"{cell}::VARCHAR"
         number = f"{cell}::DOUBLE"
@@ -139,41 +172,14 @@ class _Table:
         return self._connection.execute(statement)
 
 
+def _where(rows: range | None) -> str:
+    return "" if rows is None else f" WHERE file_row_number >= {rows.start} AND file_row_number < {rows.stop}"
+
+
 @contextmanager
-def _open(path: Path) -> Iterator[_Table]:
-    try:
-        import duckdb
-    except ImportError as error:
-        raise MissingExtraError("Reading Parquet", "big") from error
-    with tempfile.TemporaryDirectory(prefix="neff-") as folder:
-        settings = {
-            "threads": min(4, os.cpu_count() or 1),
-            "memory_limit": _MEMORY,
-            "temp_directory": folder,
-            "enable_external_file_cache": "false",
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-        }
-        try:
-            with duckdb.connect(":memory:", config=settings) as connection:
-                connection.execute("SET enable_progress_bar = false")  # it would be written into stdout
-                yield _Table(connection, path)
-        except duckdb.Error as error:
-            problem = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise RecordsError(
-                f"this Parquet file cannot be read ({problem[:200]}).",
-                "Write the file again; it may be cut off or damaged.",
-                path=path,
-            ) from error
-
-
-def _literal(path: Path) -> str:
-    """Return the name of the file for the engine, taken literally and not as a pattern."""
-    name = str(path.resolve())
-    if name != printable(name):
-        raise RecordsError("the name of the file is not UTF-8, which DuckDB needs.", "Rename the file.", path=path)
-    literal = "".join(f"[{mark}]" if mark in "*?[" else mark for mark in name)
-    return "'" + literal.replace("'", "''") + "'"
+def _open(path: Path, memory: str = "2GB", *, rows: range | None = None, numbered: bool = False) -> Iterator[_Table]:
+    with engine(path, memory) as connection:
+        yield _Table(connection, path, rows, numbered=numbered)
 
 
 def _top_level(schema: Sequence[tuple[str, int]]) -> list[str]:
@@ -188,10 +194,6 @@ def _top_level(schema: Sequence[tuple[str, int]]) -> list[str]:
     return names
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _kind(declared: str) -> Kind:
     if declared.endswith("]") or declared.startswith(_NESTED):
         return "nested"
@@ -200,4 +202,4 @@ def _kind(declared: str) -> Kind:
     return "float" if declared in ("FLOAT", "DOUBLE") or declared.startswith("DECIMAL") else "text"
 
 
-READER = Reader("parquet", mapped=True, sniff=sniff, read=read, header=header)
+READER = Reader("parquet", mapped=True, sniff=sniff, read=read, header=header, chunks=chunks, count=count)

@@ -1,14 +1,14 @@
 """Read the results of promptfoo: the output file, the bare summaries of versions 2 and 3, and JSON Lines.
 
-A row is one test on one prompt and one provider. Repeats (`--repeat`) are rows with the same variables. A row that ended
-with an error was not graded: it is unscored here, and counts as not passed in promptfoo's own pass rate.
+A row is one test on one prompt and one provider. Repeats (`--repeat`) are rows with the same variables. A row that
+ended with an error was not graded: it is unscored here, and counts as not passed in promptfoo's own pass rate.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,7 +16,7 @@ from neff.errors import RecordsError
 from neff.records.jsontext import decode, each_line
 from neff.records.logrows import Attributes, LogInfo, plural, table_of
 from neff.records.promptfoo_rows import Row, Rows
-from neff.records.reader import HEAD, Reader, open_bytes, reading, stem_of
+from neff.records.reader import HEAD, Reader, open_bytes, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from neff.records.reader import Keep
     from neff.records.table import Records
 
-__all__ = ["READER"]
+__all__ = ["READER", "whole_output"]
 
 _OUTPUT = re.compile(rb'\s*\{\s*"evalId"\s*:\s*("[^"]*"|null)\s*,\s*"results"\s*:\s*\{')
 _SUMMARY = re.compile(rb'\s*\{\s*"version"\s*:\s*[123]\s*,\s*("timestamp"|"results"|"prompts"|"stats"|"table")\s*:')
 _ROW = tuple(re.compile(rb'"%s"\s*:' % key) for key in (b"provider", b"prompt", b"success", b"latencyMs"))
 _LINE = re.compile(rb'\s*\{\s*"(id|cost|description|provider|promptId|promptIdx|prompt|error|latencyMs)"\s*:')
+_TASK = "promptfoo"
+"""The task where the evaluation has no description: JSON Lines never have it, and two files of one test must pair."""
+
 _FIX = "Check that promptfoo wrote it unchanged, or export it again: promptfoo export eval ID -o out.json."
 
 
@@ -46,8 +49,13 @@ class _Summary(msgspec.Struct):
     stats: _Stats | None = None
 
 
+class _Config(msgspec.Struct):
+    description: str | None = None
+
+
 class _Output(msgspec.Struct):
     results: _Summary
+    config: _Config | None = None
 
 
 def _sniff(path: Path, head: bytes) -> bool:  # noqa: ARG001  (the contract of a reader)
@@ -57,17 +65,28 @@ def _sniff(path: Path, head: bytes) -> bool:  # noqa: ARG001  (the contract of a
     return _LINE.match(line) is not None and all(key.search(line) for key in _ROW)
 
 
+def whole_output(path: Path) -> list[Path]:
+    """Return the output file that stands for JSON Lines of the same name: `-o out.json -o out.jsonl` writes both."""
+    other = path.with_suffix(".json")
+    try:
+        with other.open("rb") as file:
+            return [other] if path.suffix == ".jsonl" and _OUTPUT.match(file.read(HEAD)) else []
+    except OSError:
+        return []
+
+
 def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
     attributes = Attributes(columns, keep, "vars")
     with reading(path):
         rows = Rows(attributes)
-        stats = None
+        stats, task = None, _TASK
         with open_bytes(path) as file:
             head = file.read(HEAD)
         if _OUTPUT.match(head) or _SUMMARY.match(head):
-            summary = _summary(path, whole=_OUTPUT.match(head) is not None)
-            stats = summary.stats
-            for row in summary.results or ():
+            output = _load(path, whole=_OUTPUT.match(head) is not None)
+            stats = output.results.stats
+            task = (output.config.description if output.config else None) or _TASK
+            for row in output.results.results or ():
                 rows.add(row)
         else:
             for _, row in each_line(path, Row):
@@ -76,16 +95,17 @@ def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
         if not samples:
             raise RecordsError("the file holds no results.", "Run promptfoo again; no test has finished.")
         notes = (*rows.notes(), *_against(rows, stats))
-        return table_of(samples, attributes, LogInfo(str(path), "promptfoo", "model", stem_of(path), notes))
+        return table_of(samples, attributes, LogInfo(str(path), "promptfoo", "model", task, notes))
 
 
-def _summary(path: Path, *, whole: bool) -> _Summary:
+def _load(path: Path, *, whole: bool) -> _Output:
+    """Return an output file, or a bare summary as one."""
     with open_bytes(path) as file:
         data = file.read()
-    summary = decode(data, _Output, "the file").results if whole else decode(data, _Summary, "the file")
-    if summary.results is None:
+    output = decode(data, _Output, "the file") if whole else _Output(decode(data, _Summary, "the file"))
+    if output.results.results is None:
         raise RecordsError("the file has no list of results.", _FIX)
-    return summary
+    return output
 
 
 def _against(rows: Rows, stats: _Stats | None) -> Iterator[str]:
@@ -107,4 +127,3 @@ def _against(rows: Rows, stats: _Stats | None) -> Iterator[str]:
 
 READER = Reader(name="promptfoo", mapped=False, sniff=_sniff, read=_read)
 """The results of promptfoo."""
-

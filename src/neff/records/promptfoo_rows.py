@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -36,6 +37,7 @@ class Row(msgspec.Struct):
     score: Any = None
     error: Any = None
     failureReason: Any = None  # noqa: N815  (promptfoo's name)
+    gradingResult: Any = None  # noqa: N815
     namedScores: Any = None  # noqa: N815
     testIdx: Any = None  # noqa: N815
     promptIdx: Any = None  # noqa: N815
@@ -54,7 +56,7 @@ class Rows:
     def __init__(self, attributes: Attributes) -> None:
         self._attributes = attributes
         self._scores = Scores()
-        self._rows: list[tuple[Row, Sample]] = []
+        self._rows: list[tuple[str, int, Sample]] = []
         self._asserts: dict[str, dict[str, int]] = {}
         self._outcomes: Counter[str] = Counter()
         self._unnamed = 0
@@ -66,8 +68,8 @@ class Rows:
         self._unnamed += not values
         test = row.testCase if isinstance(row.testCase, dict) else {}
         item = self._item(values, test) if values else f"test {row.testIdx}"
-        sample = Sample(item, None, self._attributes.pick(values), self._scores_of(row, test), model=_model(row))
-        self._rows.append((row, sample))
+        sample = Sample(item, None, self._attributes.pick(values), self._scores_of(row, test))
+        self._rows.append((_model(row), row.promptIdx if isinstance(row.promptIdx, int) else 0, sample))
 
     def _item(self, values: dict[str, Any], test: dict[str, Any]) -> str:
         """Return the key of the variables; of two tests with the same ones but other assertions, the second is "#2"."""
@@ -88,8 +90,15 @@ class Rows:
         return {name: self._scores.number(name, value) for name, value in values.items()}
 
     def samples(self) -> list[Sample]:
-        """Return one sample per result."""
-        return [sample for _, sample in self._rows]
+        """Return one sample per result; of two providers with one name and one prompt, the second is "#2"."""
+        places: dict[str, set[int]] = {}
+        for model, place, _ in self._rows:
+            places.setdefault(model, set()).add(place)
+        number = {(model, at): i for model, all_at in places.items() for i, at in enumerate(sorted(all_at), 1)}
+        return [
+            replace(sample, model=model if number[model, at] == 1 else f"{model} #{number[model, at]}")
+            for model, at, sample in self._rows
+        ]
 
     def outcomes(self) -> tuple[int, int, int]:
         """Return how many results passed, failed, and ended with an error."""
@@ -109,10 +118,10 @@ class Rows:
 
 
 def is_error(row: Row) -> bool:
-    """Return whether a result is no verdict; before there were reasons, errors had no score list and a message."""
+    """Return whether a result is no verdict; before there were reasons, it was one without grading."""
     if row.failureReason is not None:
         return bool(row.failureReason == ERROR)
-    return not row.success and row.error is not None and not row.namedScores and row.score in (0, None)
+    return not row.success and row.error is not None and row.gradingResult is None
 
 
 def _metrics_of(test: dict[str, Any]) -> list[str]:

@@ -6,26 +6,25 @@ result is the same to the last bit, whatever the order of rows, the chunks and t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import reduce
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from neff.errors import RecordsError
 from neff.records.cells import group
+from neff.records.drawsets import DrawSets
 from neff.records.exact import ExactSums, centred_squares, exact_products, exact_sums, gather
-from neff.records.factor import Factor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from numpy.typing import NDArray
 
+    from neff.records.cells import Cells
+    from neff.records.factor import Factor
     from neff.records.table import Records, Source
     from neff.results import Unread
 
-__all__ = ["ItemSums", "WeightSums", "fold", "merge"]
+__all__ = ["ItemSums", "WeightSums"]
 
 
 class WeightSums(NamedTuple):
@@ -58,11 +57,14 @@ class ItemSums:
         Sums of weights, or None.
     clusters
         Zero, one or two groupings, `Factor` of n_cells rows each.
+    seen
+        The draws of each cell, where it must be seen whether one comes twice; else None.
     lower_is_better, sources, unread, backend
         As in `Records`.
 
     Examples
     --------
+    >>> from neff.records import Records
     >>> records = Records.build(item=["q", "q", "r"], model=["a"] * 3, score=[0.1, 0.2, 1.0])
     >>> sums = ItemSums.of(records)
     >>> sums.n.tolist(), sums.means().tolist()
@@ -82,6 +84,7 @@ class ItemSums:
     fractional: NDArray[np.bool_]
     weights: WeightSums | None = None
     clusters: tuple[Factor, ...] = ()
+    seen: DrawSets | None = None
     lower_is_better: frozenset[str] = frozenset()
     sources: tuple[Source, ...] = ()
     unread: tuple[Unread, ...] = ()
@@ -91,6 +94,8 @@ class ItemSums:
         return self.n_draws
 
     def __add__(self, other: ItemSums) -> ItemSums:
+        from neff.records.merging import merge
+
         return merge([self, other])
 
     def __str__(self) -> str:
@@ -110,10 +115,26 @@ class ItemSums:
         return int(self.n.sum() + self.n_unscored.sum())
 
     @classmethod
-    def of(cls, records: Records) -> ItemSums:
-        """Return the sums over a table of draws; labels and other columns are not carried."""
+    def of(cls, records: Records, draw: Factor | None = None) -> ItemSums:
+        """Return the sums over a table of draws; labels and other columns are not carried.
+
+        Parameters
+        ----------
+        records
+            One row per draw.
+        draw
+            The draw of each row, where parts that are merged later may hold the same.
+
+        Raises
+        ------
+        RecordsError
+            If a draw occurs twice.
+        """
         found, place = group(records)
         n_cells = len(found.row)
+        seen, twice = (None, None) if draw is None else DrawSets.of(draw, place, n_cells)
+        if twice is not None:
+            raise _twice(found, twice)
         score = records.score
         missing = np.isnan(score)
         n_unscored = np.bincount(place[missing], minlength=n_cells)
@@ -136,6 +157,7 @@ class ItemSums:
             fractional=fractional,
             weights=weights,
             clusters=tuple(cluster[found.row] for cluster in records.clusters),
+            seen=seen,
             lower_is_better=records.lower_is_better,
             sources=records.sources,
             unread=records.unread,
@@ -170,7 +192,7 @@ class ItemSums:
         n = self.n + self.n_unscored if unscored_as_zero else self.n
         if self.squares is None and not (unscored_as_zero and (n > 1).any()):
             return np.zeros(self.n_cells)
-        total, squares = self._exact()
+        total, squares = self.exact()
         about = centred_squares(n, total, squares)
         if self.weights is None:
             return about
@@ -178,87 +200,13 @@ class ItemSums:
             shift = total.floats() / n - self.means(unscored_as_zero=unscored_as_zero)
         return np.where(n > 0, about + n * np.square(shift), 0.0)
 
-    def _exact(self) -> tuple[ExactSums, ExactSums]:
+    def exact(self) -> tuple[ExactSums, ExactSums]:
         """Return the exact sums of scores and their squares."""
         if isinstance(self.total, ExactSums) and self.squares is not None:
             return self.total, self.squares
         scores = np.asarray(self.total)  # one score per cell at most, 0 where there is none
         cells = np.arange(self.n_cells)
         return exact_sums(cells, scores, self.n_cells), exact_products(cells, scores, scores, self.n_cells)
-
-
-def merge(parts: Sequence[ItemSums]) -> ItemSums:
-    """Return the sums over all draws of the parts, which may share cells.
-
-    Raises
-    ------
-    RecordsError
-        If only some parts have clusters.
-    """
-    if len(parts) == 1:
-        return parts[0]
-    if len({len(part.clusters) for part in parts}) != 1:
-        raise RecordsError(
-            "some inputs have a cluster column and some do not.", "Give the cluster for all, or for none."
-        )
-    found, place = group(_Names(*(Factor.concat([getattr(p, name) for p in parts]) for name in _Names._fields)))
-    n_cells = len(found.row)
-    edges = np.cumsum([0, *(part.n_cells for part in parts)])
-    places = [place[start:stop] for start, stop in zip(edges, edges[1:], strict=False)]
-
-    def counted(name: str) -> NDArray[np.int64]:
-        counts = np.zeros(n_cells, np.int64)
-        for part, at in zip(parts, places, strict=True):
-            counts[at] += getattr(part, name)
-        return counts
-
-    n = counted("n")
-    if int(n.max(initial=0)) <= 1 and not any(isinstance(part.total, ExactSums) for part in parts):
-        total: ExactSums | NDArray[np.float64] = np.zeros(n_cells)
-        for part, at in zip(parts, places, strict=True):
-            total[at] += part.total
-        squares = None
-    else:
-        exact = [part._exact() for part in parts]  # noqa: SLF001  (its own module)
-        total, squares = (gather(sums, places, n_cells) for sums in zip(*exact, strict=True))
-    clusters = zip(*(part.clusters for part in parts), strict=True)
-    backends = {part.backend for part in parts}
-    return ItemSums(
-        item=found.item,
-        model=found.model,
-        task=found.task,
-        metric=found.metric,
-        n=n,
-        n_unscored=counted("n_unscored"),
-        total=total,
-        squares=squares,
-        fractional=counted("fractional") > 0,
-        weights=_merged_weights(parts, places, n_cells),
-        clusters=tuple(Factor.concat(factors)[found.row] for factors in clusters),
-        lower_is_better=frozenset().union(*(part.lower_is_better for part in parts)),
-        sources=tuple(source for part in parts for source in part.sources),
-        unread=tuple(unread for part in parts for unread in part.unread),
-        backend=backends.pop() if len(backends) == 1 else None,
-    )
-
-
-def fold(parts: Iterable[ItemSums]) -> ItemSums:
-    """Merge a stream of sums; only a few of them, each much larger than the next, are held at once."""
-    held: list[ItemSums] = []
-    for part in parts:
-        held.append(part)
-        while len(held) > 1 and held[-2].n_cells <= 2 * held[-1].n_cells:
-            held[-2:] = [merge(held[-2:])]
-    if not held:
-        raise RecordsError("there are no rows.", "Give at least one file with rows.")
-    return reduce(lambda a, b: merge([b, a]), reversed(held))
-
-
-class _Names(NamedTuple):
-    item: Factor
-    model: Factor
-    task: Factor
-    metric: Factor
 
 
 def _sums(
@@ -287,17 +235,9 @@ def _weights(
     )
 
 
-def _merged_weights(
-    parts: Sequence[ItemSums], places: Sequence[NDArray[np.int64]], n_cells: int
-) -> WeightSums | None:
-    """Add the sums of weights; where only some parts have weights, the draws of the others weigh 1."""
-    if all(part.weights is None for part in parts):
-        return None
-    sums = [part.weights or _ones(part) for part in parts]
-    return WeightSums(*(gather(column, places, n_cells) for column in zip(*sums, strict=True)))
-
-
-def _ones(part: ItemSums) -> WeightSums:
-    cells = np.arange(part.n_cells)
-    n, n_unscored = (exact_sums(cells, count.astype(float), part.n_cells) for count in (part.n, part.n_unscored))
-    return WeightSums(n, part._exact()[0], n_unscored)  # noqa: SLF001  (its own module)
+def _twice(cells: Cells, cell: int) -> RecordsError:
+    item, model = cells.item[[cell]].names()[0], cells.model[[cell]].names()[0]
+    return RecordsError(
+        f"item {item!r} of model {model!r} has a draw twice.",
+        "Remove the repeated rows; to count them as repeats, name the columns to use, without --draw.",
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neff.errors import RecordsError
+from neff.records.cells import refuse_split_items
 from neff.records.factor import Factor
 
 if TYPE_CHECKING:
@@ -109,11 +110,13 @@ class Records:
         clusters: Sequence[Sequence[Any] | Factor] = (),
         label: Sequence[float] | NDArray[np.float64] | None = None,
         weight: Sequence[float] | NDArray[np.float64] | None = None,
+        whole: bool = True,
         **rest: Any,
     ) -> Records:
         """Build and check a table from columns; the one door through which rows enter.
 
-        Missing draws are numbered in the order of rows within (task, item, model, metric).
+        Missing draws are numbered in the order of rows within (task, item, model, metric). Where the rows are not
+        the `whole` table but a part of it, draws are neither numbered nor checked: that takes all parts.
 
         Raises
         ------
@@ -137,6 +140,8 @@ class Records:
         )
         _check_factors(table)
         _check_scores(score)
+        if not whole:
+            return table
         draws = table.number_draws() if draw is None else _draws(draw, n)
         table = replace(table, draw=draws)
         if draw is not None:
@@ -199,20 +204,7 @@ class Records:
 
     def refuse_split_items(self) -> None:
         """Raise where an item lies in two clusters of one grouping."""
-        if not self.clusters:
-            return
-        key = self.task.codes.astype(np.int64) * self.item.n_levels + self.item.codes
-        order = np.argsort(key, kind="stable")
-        for cluster in self.clusters:
-            codes = cluster.codes[order]
-            split = np.flatnonzero((key[order][1:] == key[order][:-1]) & (codes[1:] != codes[:-1]))
-            if len(split):
-                row = int(order[split[0] + 1])
-                raise RecordsError(
-                    f"item {self.item.levels[self.item.codes[row]]!r} lies in two clusters.",
-                    "Give a cluster column that is constant within an item (passage, topic, author).",
-                    line=row + 1,
-                )
+        refuse_split_items(self.task, self.item, self.clusters)
 
     def take(self, rows: NDArray[Any]) -> Records:
         """Return the chosen rows (a boolean mask or indices), all columns."""

@@ -25,7 +25,20 @@ from neff.reasons import Reason
 from neff.stats import isotonic_fit
 from neff.testing import simulate_off_policy
 
-METHODS = ["dr", "snips", "ips", "raw-ips", "simcal-ips", "dr-cpo", "mrdr", "tmle", "tr-cpo", "tr-cpo-e", "stacked-dr"]
+METHODS = [
+    "dr",
+    "augmented-snips",
+    "snips",
+    "ips",
+    "raw-ips",
+    "simcal-ips",
+    "dr-cpo",
+    "mrdr",
+    "tmle",
+    "tr-cpo",
+    "tr-cpo-e",
+    "stacked-dr",
+]
 N = 499
 
 
@@ -398,4 +411,4 @@ def test_bad_arguments():
 def test_the_default_method_follows_from_the_data():
     logged, given = setting(n=211)
     assert off_policy(logged, **given).method == "dr"
-    assert off_policy(logged, **(given | {"fresh": None})).method == "snips"
+    assert off_policy(logged, **(given | {"fresh": None})).method == "augmented-snips"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from neff.evaluate.budgeting.variance import VarianceModel
 from neff.reasons import Reason
@@ -14,6 +14,9 @@ from neff.stats._special import normal_cdf, normal_quantile
 __all__ = ["BudgetPlan"]
 
 
+_LABELLED = {"own": "with a label of every policy's answer", "shared": "with a label of one answer"}
+
+
 @dataclass(frozen=True, slots=True)
 class BudgetPlan:
     """How many prompts and labels to buy.
@@ -21,10 +24,12 @@ class BudgetPlan:
     Attributes
     ----------
     n_prompts, n_labels
-        Prompts that every policy answers and the judge scores, and how many are labelled; NaN with the reason where
-        the budget does not do.
+        Prompts that every policy answers and the judge scores, and how many of them are labelled; NaN with the reason
+        where the budget does not do.
     cost
         In the unit of the prices; `cost_all_labels` is what labelling every answer would cost.
+    labels
+        "own": every policy's answer is labelled on those prompts. "shared": one answer is.
     standard_error
         Of one policy's calibrated mean, in label units.
     detectable
@@ -44,6 +49,7 @@ class BudgetPlan:
     price_score: float
     price_label: float
     variance: VarianceModel
+    labels: Literal["own", "shared"] = "own"
     reason: Reason | None = None
 
     def power(self, difference: float) -> float:
@@ -51,7 +57,7 @@ class BudgetPlan:
 
         Examples
         --------
-        >>> from neff.evaluate.budget import plan_budget
+        >>> from neff.evaluate.budgeting.planning import plan_budget
         >>> plan = plan_budget(VarianceModel(0.06, 0.03), budget=1000, price_label=16)
         >>> round(plan.power(0.05), 4)
         0.2216
@@ -65,7 +71,7 @@ class BudgetPlan:
         columns = (
             Column("n_policies", "Policies", "count"),
             Column("n_prompts", "Prompts", "count", help="answered by every policy and judged"),
-            Column("n_labels", "Labels", "count"),
+            Column("n_labels", "Labelled prompts", "count", help=_LABELLED[self.labels]),
             Column("cost", "Cost", "number", 0),
             Column("cost_all_labels", "All labelled", "number", 0, help="cost of labelling every answer instead"),
             Column("standard_error", "SE", "number"),

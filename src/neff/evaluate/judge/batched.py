@@ -15,13 +15,17 @@ ROWS = 256
 """Rows strung together at a time: few enough that their offsets cost no digits that matter."""
 
 
-def batched_isotonic(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def batched_isotonic(
+    values: NDArray[np.float64], weights: NDArray[np.float64], *, points: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Return the isotonic fit of every row.
 
     Parameters
     ----------
     values, weights
-        Shape (B, U). A value of weight 0 takes no part and lies between its neighbours, in proportion to the columns.
+        Shape (B, U). A value of weight 0 takes no part; its fit lies on the line between its neighbours.
+    points
+        Where the columns stand, ascending, shape (U,), for those lines; None spaces them evenly.
 
     Returns
     -------
@@ -40,13 +44,16 @@ def batched_isotonic(values: NDArray[np.float64], weights: NDArray[np.float64]) 
     [[1.0, 2.5, 2.5], [1.0, 1.0, 1.0]]
     """
     fitted = np.empty(values.shape)
+    points = np.arange(values.shape[1], dtype=np.float64) if points is None else points
     for start in range(0, len(values), ROWS):
         rows = slice(start, start + ROWS)
-        fitted[rows] = _strung(values[rows], weights[rows])
+        fitted[rows] = _strung(values[rows], weights[rows], points)
     return fitted
 
 
-def _strung(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def _strung(
+    values: NDArray[np.float64], weights: NDArray[np.float64], points: NDArray[np.float64]
+) -> NDArray[np.float64]:
     from scipy.optimize import isotonic_regression
 
     fitted = np.full(values.shape, np.nan)
@@ -62,5 +69,5 @@ def _strung(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArra
     fitted[used] = np.repeat(means, np.diff(np.append(starts, len(v))))
     for i in np.flatnonzero(~used.all(axis=1) & used.any(axis=1)):
         there = np.flatnonzero(used[i])
-        fitted[i] = np.interp(np.arange(values.shape[1]), there, fitted[i, there])
+        fitted[i] = np.interp(points, points[there], fitted[i, there])
     return fitted

@@ -13,14 +13,14 @@ import numpy as np
 
 from neff.errors import ArgumentError
 from neff.evaluate.judge.checks import checked_scale, labelled_slice
-from neff.evaluate.judge.data import check_covariates, check_prompts
+from neff.evaluate.judge.data import check_prompts, check_rows
 from neff.evaluate.judge.knots import curve_means
 from neff.evaluate.judge.levels import Levels, levels_of
 from neff.evaluate.judge.quality import Quality, quality_of, warnings_of
 from neff.evaluate.judge.slice import Curve, Fitted, MonotoneCurve, compare_modes
 from neff.evaluate.judge.two_stage import TwoStageCurve
 from neff.stats._options import check_choice
-from neff.stats._validate import check_same_length, check_vector
+from neff.stats._validate import check_same_length
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +33,9 @@ Mode: TypeAlias = Literal["auto", "monotone", "two-stage"]
 
 SCHEMA = "neff.calibration/1"
 
-THIN = 100_000
-"""Answers beyond which the fold means of two-stage curves are taken over evenly spaced ones."""
+CALL = "Calibration.predict"
+
+THIN = 100_000  # answers beyond which the fold means of two-stage curves are taken over evenly spaced ones
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,13 +73,13 @@ class Calibration:
 
     def predict(self, score: ArrayLike, covariates: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return the calibrated value of each score, shape (n,), in label units."""
-        return self._clip(self.full.predict(*_rows(score, covariates)))
+        return np.clip(self.full.predict(*check_rows(score, covariates, call=CALL)), *self.scale)
 
     def predict_fold(self, k: int, score: ArrayLike, covariates: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return the values of the curve that was fitted without fold k, shape (n,)."""
         if not 0 <= k < self.n_folds:
             raise ArgumentError("k", f"in 0..{self.n_folds - 1}", k, call="Calibration.predict_fold")
-        return self._clip(self.without[k].predict(*_rows(score, covariates)))
+        return np.clip(self.without[k].predict(*check_rows(score, covariates, call=CALL)), *self.scale)
 
     def predict_out_of_fold(
         self, score: ArrayLike, fold: ArrayLike, covariates: ArrayLike | None = None
@@ -91,7 +92,7 @@ class Calibration:
             If a fold was never fitted.
         """
         call = "Calibration.predict_out_of_fold"
-        scores, table = _rows(score, covariates)
+        scores, table = check_rows(score, covariates, call=CALL)
         folds = check_prompts(fold, argument="fold", call=call)
         check_same_length(call=call, score=scores, fold=folds)
         if len(folds) and int(folds.max()) >= self.n_folds:
@@ -101,22 +102,22 @@ class Calibration:
         for k in np.flatnonzero(np.bincount(folds, minlength=self.n_folds)):
             rows = folds == k
             values[rows] = self.without[k].predict(scores[rows], None if table is None else table[rows])
-        return self._clip(values)
+        return np.clip(values, *self.scale)
 
     def fold_means(self, score: ArrayLike, covariates: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return the mean of `predict_fold(k, ...)` over the rows for every k, shape (K,).
 
         Monotone curves take one pass over the rows for all folds. Two-stage curves take K passes over the distinct
-        scores, or, beyond 100,000 rows, over that many evenly spaced in the order of the score: these means serve to
-        measure how much the folds differ, which so many rows tell to a per cent or two.
+        scores, or over 100,000 rows evenly spaced in the order of the score, which tell how much folds differ.
         """
-        scores, table = _rows(score, covariates)
+        scores, table = check_rows(score, covariates, call=CALL)
         if len(scores) == 0:
             return np.full(self.n_folds, np.nan)
         curves = [curve for curve in self.without if isinstance(curve, MonotoneCurve)]
         if len(curves) == self.n_folds:
             knots = np.unique(np.concatenate([curve.fit.x for curve in curves]))
-            return curve_means(knots, np.stack([self._clip(curve.predict(knots, None)) for curve in curves]), scores)
+            values = np.stack([curve.predict(knots, None) for curve in curves])
+            return curve_means(knots, np.clip(values, *self.scale), scores)
         weights = None
         if table is None:
             scores, weights = np.unique(scores, return_counts=True)
@@ -125,11 +126,8 @@ class Calibration:
             chosen = np.argsort(scores, kind="stable")[step // 2 :: step]
             scores, table = scores[chosen], None if table is None else table[chosen]
             weights = None if weights is None else weights[chosen]
-        values = (self._clip(curve.predict(scores, table)) for curve in self.without)
-        return np.array([float(np.average(value, weights=weights)) for value in values])
-
-    def _clip(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.clip(values, *self.scale)
+        found = (np.clip(curve.predict(scores, table), *self.scale) for curve in self.without)
+        return np.array([float(np.average(value, weights=weights)) for value in found])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, from which `from_dict` rebuilds the calibration."""
@@ -193,7 +191,8 @@ def calibrate(
     mode
         "monotone": the label rises with the score; covariates are not used. "two-stage": an additive spline index,
         ranked, then monotone. "auto": two-stage with covariates, or where its out-of-fold squared error is lower by
-        more than one standard error of the paired difference, over up to 10 fold assignments; else monotone.
+        1 per cent and more than one standard error of the paired difference, over up to 10 fold assignments; else
+        monotone.
     scale
         Lowest and highest possible label, declared, never guessed from the data.
     weights
@@ -249,9 +248,3 @@ def calibrate(
     quality = quality_of(rows, full, without, limits, found.rmse if found else None)
     levels, warnings = levels_of(rows, full, without), warnings_of(quality, full, rows.covariates)
     return Calibration(chosen, limits, quality, full, tuple(without), levels, warnings)
-
-
-def _rows(score: ArrayLike, covariates: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    call = "Calibration.predict"
-    scores = check_vector(score, argument="score", call=call)
-    return scores, None if covariates is None else check_covariates(covariates, len(scores), call=call)

@@ -13,7 +13,7 @@ from neff.stats._validate import as_numbers, check_same_length, check_vector
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Judged", "check_covariates", "check_prompts"]
+__all__ = ["Judged", "check_covariates", "check_prompts", "check_rows"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,3 +116,9 @@ def check_covariates(values: Any, n: int, *, call: str) -> NDArray[np.float64]:
         fix = f"The first is in row {row}, column {column}; drop or mend those rows."
         raise ArgumentError("covariates", "finite", float(table[row, column]), fix, call=call)
     return table
+
+
+def check_rows(score: Any, covariates: Any, *, call: str) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Return finite scores (n,) and covariates (n, d), or None."""
+    scores = check_vector(score, argument="score", call=call)
+    return scores, None if covariates is None else check_covariates(covariates, len(scores), call=call)

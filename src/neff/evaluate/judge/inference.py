@@ -154,9 +154,10 @@ def _infer(moves: Moves, level: float, *, published: bool) -> Inference:
     if any(n <= q for n, q, _ in moves.fitted):
         return _undefined(value, g, Reason.TOO_FEW)
     # "normal" is the asymptotic variance as published, without corrections for small samples.
-    centre, factor = (0.0, 1.0) if moves.df_rule == "normal" else (moves.influence.mean(), g / (g - 1))
+    normal = moves.df_rule == "normal"
+    centre, factor = (0.0, 1.0) if normal else (moves.influence.mean(), g / (g - 1))
     squares = (moves.influence - centre) ** 2 * factor
-    sampling, scaled = float(squares.sum()), float((squares * moves.factor).sum())
+    sampling, scaled = float(squares.sum()), float((squares * (1.0 if normal else moves.factor)).sum())
     oracle = 0.0 if moves.jackknife is None else oracle_variance(moves.jackknife)
     if moves.levels is not None and not published:
         oracle += max(0.0, float(moves.levels @ moves.levels) - oracle) / 2

@@ -91,8 +91,7 @@ class Moves:
 
 def moves_apart(a: PolicyEstimate, b: PolicyEstimate, *, published: bool = False) -> Moves:
     """Return what moves the difference a minus b; see `infer_difference`."""
-    prompts = np.union1d(a.prompt, b.prompt)
-    where = [np.searchsorted(prompts, side.prompt) for side in (a, b)]
+    prompts, where = _union(a.prompt, b.prompt)
     left, right = (_spread(len(prompts), at, side.influence) for at, side in zip(where, (a, b), strict=True))
     correlation = _correlation(left, right)
     rule: DfRule = a.df_rule if a.df_rule == b.df_rule else "welch"
@@ -122,6 +121,15 @@ def moves_apart(a: PolicyEstimate, b: PolicyEstimate, *, published: bool = False
     influence, factor = _by_cluster(cluster, left - right, factor)
     value, size = a.value - b.value, max(_size(a), _size(b))
     return Moves(value, size, influence, factor, jackknife, levels, fitted, n_labelled, rule, correlation)
+
+
+def _union(a: NDArray[np.int64], b: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
+    """Return the sorted union of two sorted sets of codes, and where the codes of each stand in it."""
+    if np.array_equal(a, b):
+        return a, [np.arange(len(a))] * 2
+    both = np.sort(np.concatenate([a, b]), kind="stable")  # two runs to merge; np.union1d would hash them
+    prompts = both[np.append(True, both[1:] != both[:-1])] if len(both) else both
+    return prompts, [np.searchsorted(prompts, side) for side in (a, b)]
 
 
 def _fitted(estimate: PolicyEstimate) -> tuple[tuple[tuple[int, int, float], ...], NDArray[np.float64] | float]:

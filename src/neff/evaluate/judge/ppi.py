@@ -23,8 +23,8 @@ __all__ = ["ppi", "ppi_plus_plus"]
 def ppi(judged: Judged, *, weight: float = 1.0) -> PolicyEstimate:
     """Estimate the mean label by prediction-powered inference with a fixed weight.
 
-    Use it to compare with ppi-python; for a judge on another scale than the label, or a bent one, use "augmented",
-    which calibrates first and is never wider in the long run.
+    Use it to compare with ppi-python. For a judge on another scale than the label, or a bent one, use "augmented",
+    which calibrates first: with enough labels it is as narrow for a straight judge and narrower for a bent one.
 
     Parameters
     ----------
@@ -36,7 +36,13 @@ def ppi(judged: Judged, *, weight: float = 1.0) -> PolicyEstimate:
     Returns
     -------
     PolicyEstimate
-        With the published asymptotic variance: var(weight S) / N + var(Y - weight S) / n, normal quantiles.
+        With the published asymptotic variance: var(weight S) / N + var(Y - weight S) / n over N unlabelled and n
+        labelled answers (summed by prompt), and normal quantiles.
+
+    Raises
+    ------
+    ArgumentError
+        If the weight is not in [0, 1], or labelling propensities are known and differ.
 
     References
     ----------
@@ -55,6 +61,12 @@ def ppi(judged: Judged, *, weight: float = 1.0) -> PolicyEstimate:
 
 def ppi_plus_plus(judged: Judged) -> PolicyEstimate:
     """Estimate the mean label by PPI++: prediction-powered inference with the weight of least variance, in [0, 1].
+
+    Use it like `ppi`, where the judge may be poor: its interval is never much wider than that of the labels alone.
+
+    Notes
+    -----
+    weight = cov(Y, S) / (var(S) (1 + n / N)), the covariance over n labelled answers and the variance over all.
 
     References
     ----------
@@ -86,6 +98,9 @@ def _estimate(judged: Judged, weight: float, method: str) -> PolicyEstimate:
     n, n_unlabelled = int(known.sum()), int((~known).sum())
     if n == 0:
         return PolicyEstimate.undefined(judged.policy, method, Reason.NO_LABELS)
+    if judged.propensity is not None and np.ptp(judged.propensity) > 0:
+        fix = "Use 'augmented', which weights labels by known propensities."
+        raise ArgumentError("judged", "labelled at random", "propensities that differ", fix, call=method)
     residual = judged.label[known] - weight * judged.score[known]
     correction = float(residual.mean())
     predicted = weight * judged.score[~known]
@@ -106,5 +121,7 @@ def _estimate(judged: Judged, weight: float, method: str) -> PolicyEstimate:
         n=judged.n,
         n_labelled=n,
         df_rule="normal",
+        labelled=np.isin(prompt, judged.prompt[known]),
+        n_parameters=1,
         components={"plug_in": plug, "correction": correction, "weight": weight},
     )

@@ -7,17 +7,19 @@ that makes the variance smallest is in proportion to the square roots of varianc
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Literal
 
 from neff.errors import ArgumentError
-from neff.evaluate.auditing.size import AuditPlan, plan_audit
-from neff.evaluate.budgeting.pilot import fit_variance_model
 from neff.evaluate.budgeting.plan import BudgetPlan
-from neff.evaluate.budgeting.variance import VarianceModel
 from neff.reasons import Reason
+from neff.stats._options import check_choice
 from neff.stats._special import normal_quantile
 from neff.stats._validate import check_count, check_level, check_number
 
-__all__ = ["AuditPlan", "BudgetPlan", "VarianceModel", "fit_variance_model", "plan_audit", "plan_budget"]
+if TYPE_CHECKING:
+    from neff.evaluate.budgeting.variance import VarianceModel
+
+__all__ = ["plan_budget"]
 
 
 def plan_budget(
@@ -28,6 +30,7 @@ def plan_budget(
     budget: float | None = None,
     detectable: float | None = None,
     n_policies: int = 1,
+    labels: Literal["own", "shared"] = "own",
     fewest_labels: int = 30,
     correlation: float = 0.0,
     power: float = 0.8,
@@ -35,7 +38,7 @@ def plan_budget(
 ) -> BudgetPlan:
     """Split a budget between prompts and labels, or find the cheapest way to a difference worth finding.
 
-    Use it with the variances of a pilot (`fit_variance_model`), or of a judge whose quality is known
+    Use it with the variances of a pilot (`pilot_variance`, `fit_variance_model`), or of a judge whose quality is known
     (`VarianceModel.from_quality`). It plans for labels drawn at random, and for policies like those of the pilot.
 
     Parameters
@@ -49,10 +52,12 @@ def plan_budget(
     detectable
         The true difference of two policies that must be found, in label units.
     n_policies
-        Policies that answer every prompt; their calibration shares the labels. Where each policy gets labels of its
-        own, multiply `price_label` by their number.
+        Policies that answer every prompt.
+    labels
+        "own": on a labelled prompt the answer of every policy is labelled, so that comparisons can be graded.
+        "shared": one answer is, and all policies borrow the calibration, as in the published arithmetic.
     fewest_labels
-        Never plan with fewer labels.
+        Never plan with fewer labelled prompts.
     correlation
         Of two policies' estimates, in [0, 1); pairing on the same prompts makes it positive. 0 is cautious.
     power, level
@@ -72,9 +77,10 @@ def plan_budget(
     Notes
     -----
     n = B sqrt(s2_eval / c_n) / D and m = B sqrt(s2_cal / c_m) / D with D = sqrt(c_n s2_eval) + sqrt(c_m s2_cal),
-    rounded down, and never more labels than prompts; c_n is `n_policies` times `price_score`. For `detectable` the
-    cheapest whole numbers that reach it (the published rounding can miss it by a hair). Detectable difference:
-    (z_{1 - alpha/2} + z_power) sqrt(2 (1 - correlation)) SE.
+    rounded down, and never more labels than prompts; c_n is `n_policies` times `price_score`, and c_m `price_label`,
+    times `n_policies` where each has labels of its own. For `detectable` the cheapest whole numbers that reach it (the
+    published rounding can miss it by a hair). Detectable difference: (z_{1 - alpha/2} + z_power)
+    sqrt(2 (1 - correlation)) SE.
 
     References
     ----------
@@ -82,6 +88,7 @@ def plan_budget(
 
     Examples
     --------
+    >>> from neff.evaluate.budgeting.variance import VarianceModel
     >>> plan = plan_budget(VarianceModel(0.06, 0.03), budget=1000, price_label=16)
     >>> plan.n_prompts, plan.n_labels, plan.cost, round(plan.detectable, 4)
     (261, 46, 997.0, 0.1177)
@@ -92,7 +99,9 @@ def plan_budget(
         raise ArgumentError("budget", "given, or else detectable", got, "Give exactly one.", call=call)
     policies = check_count(n_policies, argument="n_policies", call=call, minimum=1)
     fewest = check_count(fewest_labels, argument="fewest_labels", call=call, minimum=2)
-    per_label = _positive(price_label, "price_label")
+    check_choice(labels, ("own", "shared"), argument="labels", call=call)
+    each_label = _positive(price_label, "price_label")
+    per_label = each_label * (policies if labels == "own" else 1)
     per_prompt = _positive(price_score, "price_score") * policies
     rho, chance = check_number(correlation, argument="correlation", call=call), _share(power, "power")
     if not 0 <= rho < 1:
@@ -113,7 +122,7 @@ def plan_budget(
         n_prompts=n,
         n_labels=m,
         cost=n * per_prompt + m * per_label,
-        cost_all_labels=n * policies * per_label,
+        cost_all_labels=n * policies * each_label,
         standard_error=error,
         detectable=multiple * error,
         power_wanted=chance,
@@ -121,8 +130,9 @@ def plan_budget(
         correlation=rho,
         n_policies=policies,
         price_score=float(price_score),
-        price_label=per_label,
+        price_label=each_label,
         variance=variance,
+        labels=labels,
         reason=variance.reason if variance.reason or sizes else Reason.NOT_REACHABLE,
     )
 

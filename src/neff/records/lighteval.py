@@ -1,0 +1,199 @@
+"""Read the details of lighteval: `details_<task>_<time>.parquet`, with one row per document.
+
+A row has three objects, doc, metric and model_response ("__doc__", ... in some versions). Documents have no id that
+means the same everywhere, so an item is the hash of its query.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from neff.errors import RecordsError
+from neff.records.footer import column_names
+from neff.records.jsontext import decode
+from neff.records.logrows import Attributes, LogInfo, Sample, table_of
+from neff.records.logvalues import Scores, Twins, means_differ
+from neff.records.parquet import engine, quoted, scan
+from neff.records.reader import Reader, open_bytes, printable, reading, stem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from neff.records.columns import ColumnMap
+    from neff.records.reader import Keep
+    from neff.records.table import Records
+
+__all__ = ["READER", "details_of"]
+
+_TIME = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?"
+_DETAILS = re.compile(rf"details_(?P<task>.+)_(?P<time>{_TIME})\.parquet")
+_RESULTS = re.compile(rf"results_(?P<time>{_TIME})\.json")
+_GENERAL = re.compile(rb'\s*\{\s*"config_general"\s*:\s*\{')
+_COLUMNS = ("doc", "metric", "model_response")
+_FIELDS = ("task_name", "id")
+
+
+class _Results(msgspec.Struct):
+    results: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    config_general: dict[str, Any] = msgspec.field(default_factory=dict)
+    config_tasks: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+def _sniff(path: Path, head: bytes) -> bool:
+    if head.startswith(b"PAR1"):
+        names = column_names(path)
+        return any(all(form.format(name) in names for name in _COLUMNS) for form in ("{}", "__{}__"))
+    return _GENERAL.match(head) is not None
+
+
+def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
+    attributes = Attributes(columns, keep, "doc")
+    with reading(path):
+        if path.name.endswith(".json"):
+            raise _averages_only(path)
+        rows = _rows(path)
+        if not rows:
+            raise RecordsError("the file has no rows.", "Run lighteval again.")
+        results = _results_of(path)
+        task, model = _task(path, rows), _model(path, results)
+        documents = _Documents()
+        samples = [documents.sample(*row, attributes) for row in rows]
+        if not any(sample.scores for sample in samples):
+            raise RecordsError("no metric scores single documents.", "Choose a metric that does.")
+        metrics = dict.fromkeys(metric for sample in samples for metric in sample.scores)
+        notes = (*documents.notes(), *_differences(samples, _reported(results, task)))
+        lower = frozenset(metric for metric in metrics if metric in _lower(results))
+        return table_of(samples, attributes, LogInfo(str(path), "lighteval", model, task, notes, lower))
+
+
+def _rows(path: Path) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Return the hash of the query, the fields of the document and the metrics of each row."""
+    with engine(path) as connection:
+        described = connection.execute(f"DESCRIBE SELECT * FROM {scan(path)}").fetchall()  # noqa: S608  (quoted)
+        kinds = {str(row[0]).strip("_"): (str(row[0]), str(row[1])) for row in described}
+        if not all(name in kinds for name in _COLUMNS[:2]):
+            raise RecordsError("there is no column doc or metric.", "Give the details that lighteval wrote.")
+        doc, metric = (quoted(kinds[name][0]) for name in _COLUMNS[:2])
+        fields = [name for name in _FIELDS if f"{name} " in kinds["doc"][1]]
+        about = ", ".join(f"{doc}.{name}" for name in fields)
+        wanted = f"md5({doc}.query::VARCHAR), {metric}" + (f", {about}" if about else "")
+        found = connection.execute(f"SELECT {wanted} FROM {scan(path)}").fetchall()  # noqa: S608  (quoted)
+    return [
+        (str(row[0])[:16], dict(zip(fields, row[2:], strict=True)), row[1] if isinstance(row[1], dict) else {})
+        for row in found
+    ]
+
+
+class _Documents:
+    """Rows as samples, and counts of what could not be a score."""
+
+    def __init__(self) -> None:
+        self._scores = Scores()
+        self._twins = Twins("query")
+        self._left_out: dict[str, None] = {}
+
+    def sample(
+        self, query: str, about: Mapping[str, Any], metrics: Mapping[str, Any], attributes: Attributes
+    ) -> Sample:
+        """Return one document."""
+        table = {}
+        for name, value in metrics.items():
+            if isinstance(value, (list, dict)):
+                self._left_out[name] = None
+            else:
+                table[name] = self._scores.number(name, value)
+        return Sample(self._twins.apart(query), 0, attributes.pick(about), table)
+
+    def notes(self) -> Iterator[str]:
+        """Yield what a person should know."""
+        yield from self._scores.notes()
+        yield from self._twins.notes()
+        if self._left_out:
+            yield f"{', '.join(self._left_out)}: not read (parts of a corpus metric, not one number per document)"
+
+
+def _task(path: Path, rows: Sequence[tuple[str, dict[str, Any], dict[str, Any]]]) -> str:
+    match = _DETAILS.fullmatch(path.name)
+    if match is not None:
+        return match["task"]
+    return str(rows[0][1].get("task_name") or stem_of(path))
+
+
+def _model(path: Path, results: _Results | None) -> str:
+    """Return the model: what the results name, or the folders between "details" and the time."""
+    name = results.config_general.get("model_name") if results else None
+    if isinstance(name, str) and name:
+        return name
+    folder = path.resolve().parent
+    above = [parent.name for parent in folder.parents]
+    if "details" in above:
+        return printable("/".join(reversed(above[: above.index("details")]))) or "model"
+    return printable(folder.name) or "model"
+
+
+def _results_of(path: Path) -> _Results | None:
+    """Return the results of the run, from the folder beside "details" or from the same folder."""
+    match = _DETAILS.fullmatch(path.name)
+    if match is None:
+        return None
+    folder = path.resolve().parent
+    name = f"results_{match['time']}.json"
+    above = [parent for parent in folder.parents if parent.name == "details"]
+    for place in (folder, *(parent.with_name("results") / folder.parent.relative_to(parent) for parent in above)):
+        try:
+            with open_bytes(place / name) as file:
+                return decode(file.read(), _Results, "the results file")
+        except (RecordsError, OSError, EOFError):
+            continue
+    return None
+
+
+def details_of(path: Path) -> list[Path]:
+    """Return the details that stand for a results file; none for other files."""
+    match = _RESULTS.fullmatch(path.name)
+    if match is None:
+        return []
+    pattern = f"details_*_{match['time']}.parquet"
+    found = list(path.parent.glob(pattern))
+    for results in path.parents:
+        if results.name == "results":
+            folder = results.with_name("details") / path.parent.relative_to(results) / match["time"]
+            found += folder.glob(pattern)
+    return sorted(found)
+
+
+def _averages_only(path: Path) -> RecordsError:
+    found = details_of(path)
+    fix = f"Give its details: {found[0].parent}." if found else "Run lighteval with --save-details."
+    return RecordsError("the file holds only averages; they cannot be compared document by document.", fix)
+
+
+def _reported(results: _Results | None, task: str) -> Mapping[str, Any]:
+    known = results.results if results else {}
+    return known.get(task) or known.get(task.replace("|", ":")) or {}
+
+
+def _lower(results: _Results | None) -> frozenset[str]:
+    """Return the metrics for which the configuration of some task says that lower is better."""
+    found = set()
+    for config in results.config_tasks.values() if results else ():
+        listed = config.get("metrics") or config.get("metric") if isinstance(config, dict) else None
+        for metric in listed if isinstance(listed, list) else []:
+            if isinstance(metric, dict) and metric.get("higher_is_better") is False:
+                found.add(str(metric.get("metric_name")))
+    return frozenset(found)
+
+
+def _differences(samples: Sequence[Sample], reported: Mapping[str, Any]) -> Iterator[str]:
+    for metric, theirs in reported.items():
+        values = [sample.scores.get(metric, math.nan) for sample in samples]
+        yield from means_differ(values, theirs, ours_of=f"{metric}: the documents", theirs_of="the results file")
+
+
+READER = Reader(name="lighteval", mapped=False, sniff=_sniff, read=_read)
+"""The details of lighteval."""
