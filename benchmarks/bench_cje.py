@@ -9,7 +9,8 @@ Why it is fair
     Same data: the CSV tables are written out as the JSON lines that the peer reads (each response has the right number
     of words; no estimator here looks at them). Every run is a process of its own, one thread of linear algebra each,
     the libraries taking turns. Seconds are wall time from reading the files to the last interval, imports left out.
-    Peak memory is that of the whole process, imports included. Estimates are printed beside the times.
+    Peak memory is that of the whole process, imports included. Estimates are printed beside the times: ours and 0.3.0
+    fit monotone curves here, 0.9.3 chooses the two-stage mode by its own rule, which costs more per refit.
 
 Run: python benchmarks/bench_cje.py --peers
 The peers are installed from the package index into environments of their own, in a temporary folder or the one given

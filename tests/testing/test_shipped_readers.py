@@ -15,11 +15,20 @@ from neff.testing import check_reader
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
-LOGS = sorted(
+MADE = sorted(
     path.relative_to(FIXTURES)
     for path in FIXTURES.rglob("*")
-    if path.suffix in (".eval", ".json", ".jsonl") and not path.name.startswith("results_")
+    if path.suffix in (".eval", ".json", ".jsonl", ".gz", ".parquet")
 )
+NO_SCORES = [
+    path
+    for path in MADE
+    if path.name.startswith("results_")
+    or (path.parts[0] == "helm" and path.name not in ("per_instance_stats.json", "display_predictions.json"))
+    or (path.parts[0] == "opencompass" and (path.parts[1] == "predictions" or path.stem in ("averages", "rouge")))
+    or (path.parts[0] == "every_eval_ever" and path.suffix == ".json")
+]
+LOGS = [path for path in MADE if path not in NO_SCORES]
 N = 101
 
 
@@ -91,7 +100,12 @@ def test_every_reader_was_checked():
     assert checked == {reader.name for reader in readers()}
 
 
-def test_a_log_of_averages_only_is_refused_with_the_fix():
-    path = next(FIXTURES.rglob("results_*.json"))
-    with pytest.raises(RecordsError, match="--log_samples"):
-        check_reader(detect(path), path)
+@pytest.mark.parametrize("path", NO_SCORES, ids=str)
+def test_a_log_without_scores_is_refused_with_the_fix(path, tmp_path):
+    alone = tmp_path / path.name  # beside the files with scores, some of these lead to them
+    alone.write_bytes((FIXTURES / path).read_bytes())
+    if path.name == "averages.json":
+        (tmp_path / "results" / "m").mkdir(parents=True)
+        alone = alone.rename(tmp_path / "results" / "m" / path.name)
+    with pytest.raises(RecordsError, match=r"only averages|no scores|predictions without|do not say|looks like the"):
+        check_reader(detect(alone), alone)

@@ -69,7 +69,7 @@ Whole = Annotated[int, Parameter(converter=_whole)]
 Number = Annotated[float, Parameter(converter=_number)]
 Names = Annotated[tuple[str, ...], Parameter(show_default=False)]
 Files = Annotated[tuple[Path, ...], Parameter(name=("--output", "-o"), show_default=False)]
-Format = Literal["table", "md", "json", "html", "csv", "junit"]
+Format = Literal["table", "md", "json", "html", "csv", "junit", "eee"]
 Flag = Annotated[bool, Parameter(show_default=False)]
 Tests = Annotated[tuple[Literal["mcnemar", "permutation", "bootstrap"], ...], Parameter(show_default=False)]
 

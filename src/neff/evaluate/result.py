@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 from neff.errors import RecordsError
 from neff.evaluate.judge.gate import Gate
 from neff.evaluate.judge.gate import table as gates_table
+from neff.evaluate.shrinking.saved import subtasks_from_dict
 from neff.results import Column, Comparison, Estimate, Provenance, Table, Unread, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from neff.evaluate.shrinking.result import SubtaskScores
 
 __all__ = ["SCHEMA", "Evaluation", "group_key"]
 
@@ -43,6 +46,8 @@ class Evaluation:
         Metrics for which a lower score is better.
     gates
         Diagnostics of each policy's level, where a judge was calibrated or logged answers were weighted.
+    subtasks
+        Shrunk scores beside the raw ones, where they were asked for (`neff evaluate --shrink`, `subtask_scores`).
     notes
         Sentences that a reader must know (columns not used, repeats found, unmatched items).
     unread
@@ -60,6 +65,7 @@ class Evaluation:
     correction: str = "holm"
     lower_is_better: frozenset[str] = frozenset()
     gates: tuple[Gate, ...] = ()
+    subtasks: SubtaskScores | None = None
     notes: tuple[str, ...] = ()
     unread: tuple[Unread, ...] = ()
     provenance: Provenance | None = field(default=None, repr=False, compare=False)
@@ -218,6 +224,7 @@ class Evaluation:
             "comparisons": [comparison.to_dict() for comparison in self.comparisons],
             "tied_with_best": {task: list(models) for task, models in self.tied_with_best.items()},
             "gates": [gate.to_dict() for gate in self.gates],
+            "subtasks": None if self.subtasks is None else self.subtasks.to_dict(),
             "notes": list(self.notes),
             "unread": [{"path": u.path, "reason": u.reason} for u in self.unread],
             "provenance": provenance.to_dict(),
@@ -250,6 +257,7 @@ class Evaluation:
                 correction=str(data["correction"]),
                 lower_is_better=frozenset(data["lower_is_better"]),
                 gates=tuple(Gate.from_dict(gate) for gate in data["gates"]),
+                subtasks=None if data.get("subtasks") is None else subtasks_from_dict(data["subtasks"]),
                 notes=tuple(data["notes"]),
                 unread=tuple(Unread(str(u["path"]), str(u["reason"])) for u in data["unread"]),
                 provenance=Provenance.from_dict(data["provenance"]),

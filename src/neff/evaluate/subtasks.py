@@ -126,7 +126,7 @@ def subtask_scores(
     extra = None if covariates is None else _by_cell(covariates, found, "covariates")
     notes, cells, fits = list(evaluation.notes), [], []
     for metric in sorted({e.metric for e in found}):
-        rows = np.array([e.metric == metric and not np.isnan(e.value) for e in found])
+        rows = np.array([e.metric == metric and not (np.isnan(e.value) or e.refused) for e in found])
         group = Cells.of([e for e, used in zip(found, rows, strict=True) if used])
         targets: dict[str, Any] = {MEAN: "mean"}
         if given is not None:
@@ -145,7 +145,10 @@ def subtask_scores(
         fits.append(fit)
         cells += scores
         notes += _notes(metric, group)
-    cells += [undefined(e) for e in found if np.isnan(e.value)]
+    cells += [undefined(e) for e in found if np.isnan(e.value) or e.refused]
+    refused = sum(bool(e.refused) for e in found)
+    if refused:
+        notes.append(f"{refused:,} scores whose level is refused are shown raw: they take no part in the shrinking.")
     cells.sort(key=lambda cell: (cell.metric, cell.task, cell.model))
     notes.append(
         "Shrunk scores aim at the average error over all cells: judge a single one by its raw score and interval."

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from neff.results import Unread
 
-__all__ = ["ByFile", "combine"]
+__all__ = ["ByFile", "combine", "file_labels"]
 
 ByFile: TypeAlias = Literal["refuse", "models", "draws"]
 """What to do with the same draw in two files: refuse, name the models after the files, or count repeats."""
@@ -64,7 +64,7 @@ def _refuse_shared(tables: Sequence[Records]) -> None:
 
 
 def _named_by_file(tables: Sequence[Records]) -> list[Records]:
-    labels = _labels([Path(table.sources[0].path) for table in tables])
+    labels = file_labels([Path(table.sources[0].path) for table in tables])
     return [
         replace(
             table,
@@ -74,7 +74,7 @@ def _named_by_file(tables: Sequence[Records]) -> list[Records]:
     ]
 
 
-def _labels(paths: Sequence[Path]) -> list[str]:
+def file_labels(paths: Sequence[Path]) -> list[str]:
     """Return short names of the files that tell them apart."""
     short = [stem_of(path) for path in paths]
     if len(set(short)) < len(short):

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.errors import RecordsError
-from neff.records.factor import Factor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from neff.records.factor import Factor
 
 __all__ = ["DrawSets", "TooManyDrawsError"]
 
@@ -65,7 +66,7 @@ class DrawSets:
         twice = np.flatnonzero(key[1:] == key[:-1])
         if len(twice):
             return sets, int(key[twice[0]] // len(draw.levels))
-        sets._mark(cell, draw.codes)
+        _mark(sets.words, cell, draw.codes)
         return sets, None
 
     @classmethod
@@ -74,7 +75,7 @@ class DrawSets:
         sets = cls._empty(tuple(map(str, range(int(n.max(initial=0))))), len(n))
         for j in range(len(sets.levels)):
             cells = np.flatnonzero(n > j)
-            sets._mark(cells, np.full(len(cells), j, np.int32))
+            _mark(sets.words, cells, np.full(len(cells), j, np.int32))
         return sets
 
     @classmethod
@@ -87,7 +88,7 @@ class DrawSets:
             levels = tuple(sorted({level for part in parts for level in part.levels}))
         sets = cls._empty(levels, n_cells)
         for part, place in zip(parts, places, strict=True):
-            words = part._relabelled(levels)
+            words = _relabelled(part, levels)
             shared = np.flatnonzero((sets.words[:, place] & words).any(axis=0))
             if len(shared):
                 return sets, int(place[shared[0]])
@@ -101,18 +102,20 @@ class DrawSets:
             raise TooManyDrawsError(len(levels), n_cells)
         return cls(levels, np.zeros((n_words, n_cells), np.uint64))
 
-    def _mark(self, cell: NDArray[np.int64], code: NDArray[np.int32]) -> None:
-        """Set the bits of (cell, draw) pairs, each of which occurs once: then adding sets them."""
-        word, bit = np.divmod(code.astype(np.int64), _BITS)
-        np.add.at(self.words.reshape(-1), word * self.words.shape[1] + cell, np.uint64(1) << bit.astype(np.uint64))
 
-    def _relabelled(self, levels: tuple[str, ...]) -> NDArray[np.uint64]:
-        """Return the words for other levels, which include all of these."""
-        if levels == self.levels:
-            return self.words
-        place = {level: j for j, level in enumerate(levels)}
-        words = np.zeros((-(-len(levels) // _BITS), self.words.shape[1]), np.uint64)
-        for j, level in enumerate(self.levels):
-            has = (self.words[j // _BITS] >> np.uint64(j % _BITS)) & np.uint64(1)
-            words[place[level] // _BITS] |= has << np.uint64(place[level] % _BITS)
-        return words
+def _mark(words: NDArray[np.uint64], cell: NDArray[np.int64], code: NDArray[np.int32]) -> None:
+    """Set the bits of (cell, draw) pairs, each of which occurs once: then adding sets them."""
+    word, bit = np.divmod(code.astype(np.int64), _BITS)
+    np.add.at(words.reshape(-1), word * words.shape[1] + cell, np.uint64(1) << bit.astype(np.uint64))
+
+
+def _relabelled(sets: DrawSets, levels: tuple[str, ...]) -> NDArray[np.uint64]:
+    """Return the words for other levels, which include all of these."""
+    if levels == sets.levels:
+        return sets.words
+    place = {level: j for j, level in enumerate(levels)}
+    words = np.zeros((-(-len(levels) // _BITS), sets.words.shape[1]), np.uint64)
+    for j, level in enumerate(sets.levels):
+        has = (sets.words[j // _BITS] >> np.uint64(j % _BITS)) & np.uint64(1)
+        words[place[level] // _BITS] |= has << np.uint64(place[level] % _BITS)
+    return words

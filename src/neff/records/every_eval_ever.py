@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["READER", "samples_file"]
 
-_AGGREGATE = re.compile(rb'\s*\{\s*"schema_version"\s*:\s*"0\.[\d.]+"\s*,\s*"evaluation_id"\s*:')
+_AGGREGATE = re.compile(rb'\s*(?:\[\s*)?\{\s*"schema_version"\s*:\s*"0\.[\d.]+"\s*,\s*"evaluation_id"\s*:')
 _OF_AGGREGATE = re.compile(rb'"(retrieved_timestamp|source_metadata|evaluation_results|eval_library)"\s*:')
 _OF_SAMPLE = tuple(re.compile(rb'"%s"\s*:' % key) for key in (b"model_id", b"evaluation_name", b"sample_id"))
 _KEY = 16
@@ -101,7 +101,7 @@ def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
             return _read_samples(path, columns, keep)
         found = samples_file(path)
         if not found:
-            raise _averages_only(_load(path))
+            raise _averages_only(_logs(path))
         return _read_samples(found[0], columns, keep)
 
 
@@ -177,10 +177,20 @@ def _load(path: Path) -> _Aggregate:
         return decode(file.read(), _Aggregate, "the aggregate")
 
 
-def _averages_only(aggregate: _Aggregate) -> RecordsError:
+def _logs(path: Path) -> list[_Aggregate]:
+    """Return the log of an aggregate file, or the logs of a list of them, as neff writes for several models."""
+    with open_bytes(path) as file:
+        data = file.read()
+    if data.lstrip().startswith(b"["):
+        return decode(data, list[_Aggregate], "the aggregates")
+    return [decode(data, _Aggregate, "the aggregate")]
+
+
+def _averages_only(logs: list[_Aggregate]) -> RecordsError:
     parts = [
         f"{result.evaluation_name} {result.metric()} {result.score_details.score:.4g}"
-        for result in aggregate.evaluation_results
+        for log in logs
+        for result in log.evaluation_results
         if isinstance(result.score_details.score, (int, float))
     ]
     summary = ", ".join(parts[:6]) + (", ..." if len(parts) > 6 else "") or "no score"
@@ -198,9 +208,16 @@ def _notes(errors: int, aggregate: _Aggregate | None, samples: list[Sample]) -> 
         return
     for result in aggregate.evaluation_results:
         name, metric = result.evaluation_name, result.metric()
-        values = [sample.scores.get(metric, math.nan) for sample in samples if sample.task == name]
-        theirs = result.score_details.score
-        yield from means_differ(values, theirs, ours_of=f"{name}: the samples", theirs_of="the aggregate")
+        items: dict[tuple[str, str], list[float]] = {}
+        for sample in samples:
+            score = sample.scores.get(metric, math.nan)
+            if sample.task == name and not math.isnan(score):
+                items.setdefault((sample.model, sample.item), []).append(score)
+        lines = [score for scores in items.values() for score in scores]
+        of_items = [math.fsum(scores) / len(scores) for scores in items.values()]
+        theirs, ours_of = result.score_details.score, f"{name}: the samples"
+        if means_differ(of_items, theirs, ours_of=ours_of, theirs_of=""):  # a mean over items, or over lines
+            yield from means_differ(lines, theirs, ours_of=ours_of, theirs_of="the aggregate")
 
 
 READER = Reader(name="every_eval_ever", mapped=False, sniff=_sniff, read=_read)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from neff.errors import RecordsError
+from neff.records.duck import engine, quoted, scan
 from neff.records.footer import column_names
 from neff.records.jsontext import decode
 from neff.records.logrows import Attributes, LogInfo, Sample, table_of
 from neff.records.logvalues import Scores, Twins, means_differ
-from neff.records.parquet import engine, quoted, scan
 from neff.records.reader import Reader, open_bytes, printable, reading, stem_of
 
 if TYPE_CHECKING:

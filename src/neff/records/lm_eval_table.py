@@ -30,6 +30,9 @@ ABSENT = msgspec.UNSET
 _LOG_LIKELIHOOD = frozenset({"perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte"})
 """Metrics whose lines hold log-likelihoods, not the metric: the harness takes exp(-mean)."""
 
+_PAIRS = frozenset({"f1", "mcc"})
+"""Metrics whose lines hold a pair, gold and predicted, which two repeats must not be taken for."""
+
 
 @dataclass(slots=True)
 class Table:
@@ -43,6 +46,8 @@ class Table:
         Metric -> one score per row, NaN = unscored.
     present
         Metric -> whether the row has that metric.
+    repeats
+        Metric with a score of each response -> scores, of shape (rows, responses), NaN = unscored.
     """
 
     items: list[str]
@@ -53,6 +58,7 @@ class Table:
     n_repeats: int = 1
     scores: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     present: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    repeats: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     _left_out: dict[str, str] = field(default_factory=dict)
     _odd: Counter[str] = field(default_factory=Counter)
 
@@ -60,8 +66,11 @@ class Table:
         """Add a metric: one value per row, `ABSENT` where the row does not have it."""
         if name in _LOG_LIKELIHOOD or name == "bypass":
             what = "scored nothing" if name == "bypass" else "log-likelihoods, from which a corpus value is made"
-            present = (chosen for chosen, value in zip(self.filters, values, strict=True) if value is not ABSENT)
-            self._left_out |= {metric_name(name, chosen): what for chosen in dict.fromkeys(present)}
+            filters = (chosen for chosen, value in zip(self.filters, values, strict=True) if value is not ABSENT)
+            self._left_out |= {metric_name(name, chosen): what for chosen in dict.fromkeys(filters)}
+            return
+        if (repeats := self._of_repeats(name, values)) is not None:
+            self.repeats[name] = repeats
             return
         if {*map(type, values)} <= {int, float, bool}:
             scores = np.array(values, np.float64)
@@ -80,19 +89,33 @@ class Table:
         if present.any():
             self.scores[name], self.present[name] = scores, present
 
+    def _of_repeats(self, name: str, values: list[Any]) -> NDArray[np.float64] | None:
+        """Return the scores of all responses, None where lines do not hold one number for each."""
+        if self.n_repeats == 1 or name in _PAIRS or not all(isinstance(v, list) or v is ABSENT for v in values):
+            return None
+        rows = [[math.nan] * self.n_repeats if value is ABSENT else value for value in values]
+        if any(len(row) != self.n_repeats or not {*map(type, row)} <= {int, float, bool} for row in rows):
+            return None
+        scores = np.array(rows, np.float64)
+        self.present[name] = np.array([value is not ABSENT for value in values], bool)
+        infinite = np.isinf(scores)
+        scores[infinite] = self._unscored(name, np.flatnonzero(infinite.any(axis=1)).tolist())
+        return scores if self.present[name].any() else None
+
     def _unscored(self, name: str, rows: list[int]) -> float:
         """Count values that cannot be a score, and return what stands for them."""
         self._odd.update(metric_name(name, self.filters[i]) for i in rows)
         return math.nan
 
     def metrics(self) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.float64]]]:
-        """Yield each metric with its filter, the rows that have it, and their scores."""
+        """Yield each metric with its filter, the rows that have it (once per response), and their scores."""
         filters = Factor.of(self.filters)
-        for name, scores in self.scores.items():
+        for name, scores in (self.scores | self.repeats).items():
             for code, chosen in enumerate(filters.levels):
                 rows = np.flatnonzero(self.present[name] & (filters.codes == code))
                 if len(rows):
-                    yield metric_name(name, chosen), rows, scores[rows]
+                    found = scores[rows]
+                    yield metric_name(name, chosen), np.repeat(rows, found.size // len(rows)), found.ravel()
 
     def records(self, attributes: Attributes, info: LogInfo) -> Records:
         """Return one row per line and metric, the metrics of a line one after the other.
@@ -108,6 +131,7 @@ class Table:
         line = line[order]
         metric = np.repeat(np.arange(len(found), dtype=np.int32), [len(rows) for _, rows, _ in found])[order]
         score = np.concatenate([scores for _, _, scores in found])[order]
+        draw = np.concatenate([np.arange(len(rows)) - np.searchsorted(rows, rows) for _, rows, _ in found])[order]
         used = np.unique(line)
         samples = [Sample(self.items[i], 0, self.attributes[i], {}) for i in used] if self.attributes else []
         place = np.searchsorted(used, line)
@@ -122,7 +146,7 @@ class Table:
             task=Factor.constant(info.task, len(line)),
             metric=Factor.from_codes(metric, [name for name, _, _ in found]),
             score=score,
-            draw=np.zeros(len(line), np.int64),
+            draw=draw,
             clusters=tuple(column(name, "key") for name in columns.clusters()),
             label=column(columns.label, "number") if columns.label else None,
             weight=column(columns.weight, "number") if columns.weight else None,
@@ -149,7 +173,9 @@ class Table:
                 f"{plural(self.n_shared, 'document')} occurs more than once in the data (equal doc_hash): "
                 "told apart by doc_id"
             )
-        if self.n_repeats > 1:
+        if self.repeats:
+            yield f"{', '.join(self.repeats)}: {self.n_repeats} responses per document, each with a score, are draws"
+        if self.n_repeats > 1 and self.scores:
             yield (
                 f"{self.n_repeats} responses per document: the harness scored what its filter kept, "
                 "the others have no score and are not read"

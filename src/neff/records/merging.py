@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from neff.records.cells import Cells
 
-__all__ = ["SharedDrawError", "fold", "merge"]
+__all__ = ["SharedDrawError", "cells_of", "fold", "merge"]
 
 
 class SharedDrawError(RecordsError):
@@ -49,10 +50,10 @@ def merge(parts: Sequence[ItemSums]) -> ItemSums:
         raise RecordsError(
             "some inputs have a cluster column and some do not.", "Give the cluster for all, or for none."
         )
-    found, place = group(_Names(*(Factor.concat([getattr(p, name) for p in parts]) for name in _Names._fields)))
+    found, place = cells_of(parts)
     n_cells = len(found.row)
     edges = np.cumsum([0, *(part.n_cells for part in parts)])
-    places = [place[start:stop] for start, stop in zip(edges, edges[1:], strict=False)]
+    places = [place[start:stop] for start, stop in pairwise(edges)]
 
     def counted(name: str) -> NDArray[np.int64]:
         counts = np.zeros(n_cells, np.int64)
@@ -61,14 +62,7 @@ def merge(parts: Sequence[ItemSums]) -> ItemSums:
         return counts
 
     n = counted("n")
-    if int(n.max(initial=0)) <= 1 and not any(isinstance(part.total, ExactSums) for part in parts):
-        total: ExactSums | NDArray[np.float64] = np.zeros(n_cells)
-        for part, at in zip(parts, places, strict=True):
-            total[at] += part.total
-        squares = None
-    else:
-        exact = [part.exact() for part in parts]
-        total, squares = (gather(sums, places, n_cells) for sums in zip(*exact, strict=True))
+    total, squares = _scores(parts, places, n)
     clusters = zip(*(part.clusters for part in parts), strict=True)
     backends = {part.backend for part in parts}
     return ItemSums(
@@ -89,6 +83,25 @@ def merge(parts: Sequence[ItemSums]) -> ItemSums:
         unread=tuple(unread for part in parts for unread in part.unread),
         backend=backends.pop() if len(backends) == 1 else None,
     )
+
+
+def cells_of(parts: Sequence[ItemSums]) -> tuple[Cells, NDArray[np.int64]]:
+    """Return the cells of all parts, and the new place of each cell of each part, one part after the other."""
+    return group(_Names(*(Factor.concat([getattr(part, name) for part in parts]) for name in _Names._fields)))
+
+
+def _scores(
+    parts: Sequence[ItemSums], places: Sequence[NDArray[np.int64]], n: NDArray[np.int64]
+) -> tuple[ExactSums | NDArray[np.float64], ExactSums | None]:
+    """Add the scores of cells: as they stand where no cell has two, else exactly, with their squares."""
+    single = [part.total for part in parts if not isinstance(part.total, ExactSums)]
+    if len(single) == len(parts) and int(n.max(initial=0)) <= 1:
+        scores = np.zeros(len(n))
+        for part, at in zip(single, places, strict=True):
+            scores[at] += part
+        return scores, None
+    exact = [part.exact() for part in parts]
+    return gather([s for s, _ in exact], places, len(n)), gather([q for _, q in exact], places, len(n))
 
 
 def fold(parts: Iterable[ItemSums]) -> ItemSums:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from neff.records.combine import ByFile
     from neff.records.reader import Keep
 
-__all__ = ["as_records", "read", "read_each", "unread_of"]
+__all__ = ["as_records", "nothing_read", "read", "read_each", "unread_of"]
 
 _SMALL = 1 << 24
 _COLUMNS = {"item", "model", "score", "draw", "task", "metric", "cluster", "label", "weight", "target", "wide"}
@@ -121,7 +121,7 @@ def read(
     if failed and (strict or len(files) == 1):
         raise failed[0][1]
     if not tables:
-        raise _nothing(failed)
+        raise nothing_read(failed)
     return combine(tables, by_file=by_file, unread=[unread_of(file, error) for file, error in failed])
 
 
@@ -212,7 +212,7 @@ def unread_of(file: File, error: NeffError) -> Unread:
     return Unread(file.shown, f"{line}{error.problem} {error.fix}".rstrip())
 
 
-def _nothing(failed: Sequence[tuple[File, NeffError]]) -> RecordsError:
+def nothing_read(failed: Sequence[tuple[File, NeffError]]) -> RecordsError:
     file, error = failed[0]
     why = unread_of(file, error).reason
     return RecordsError(

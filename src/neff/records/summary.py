@@ -174,11 +174,9 @@ class ItemSums:
         """
         with np.errstate(invalid="ignore", divide="ignore"):
             if self.weights is not None:
-                mean: NDArray[np.float64] = self.weights.weighted.floats() / self.weight_totals(unscored_as_zero)
-                return mean
+                return np.asarray(self.weights.weighted.floats() / self.weight_totals(unscored_as_zero))
             total = self.total.floats() if isinstance(self.total, ExactSums) else self.total
-            mean = total / (self.n + self.n_unscored if unscored_as_zero else self.n)
-            return mean
+            return np.asarray(total / (self.n + self.n_unscored if unscored_as_zero else self.n))
 
     def weight_totals(self, unscored_as_zero: bool) -> NDArray[np.float64]:  # noqa: FBT001  (the same word as above)
         """Return the sum of the weights of the draws that count; there must be weights."""

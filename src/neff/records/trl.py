@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from neff.errors import RecordsError
+from neff.records.duck import engine, quoted, scan
 from neff.records.footer import column_names
 from neff.records.logrows import Attributes, LogInfo, Sample, table_of
 from neff.records.logvalues import Scores
-from neff.records.parquet import engine, quoted, scan
 from neff.records.reader import Reader, printable, reading
 
 if TYPE_CHECKING:

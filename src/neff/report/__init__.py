@@ -4,7 +4,7 @@ Examples
 --------
 >>> from neff.report import formats
 >>> formats()
-('text', 'html', 'markdown', 'json', 'junit', 'csv', 'parquet')
+('text', 'html', 'markdown', 'json', 'junit', 'csv', 'eee', 'parquet')
 """
 
 from neff.report.build import evaluation_document

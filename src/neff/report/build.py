@@ -25,6 +25,7 @@ from neff.report.groups import Group, groups
 from neff.report.headline_many import headline
 from neff.report.method import method_bullets
 from neff.report.opening import facts, footer, kicker, notices
+from neff.report.subtasks import subtask_sections
 from neff.report.text import Name, join_names, plural, shorten
 
 if TYPE_CHECKING:
@@ -47,9 +48,13 @@ def evaluation_document(result: Evaluation, *, gates: Sequence[Gate] = ()) -> Do
         lead=lead,
         facts=facts(result, parts),
         notices=(*gate_notices(gates), *notices(result)),
-        sections=(*body(parts), *_context(result, parts)),
+        sections=(*body(parts), *_subtasks(result), *_context(result, parts)),
         footer=footer(result),
     )
+
+
+def _subtasks(result: Evaluation) -> tuple[Section, ...]:
+    return () if result.subtasks is None else subtask_sections(result.subtasks, within=result)
 
 
 def _context(result: Evaluation, parts: list[Group]) -> list[Section]:

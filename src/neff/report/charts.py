@@ -45,6 +45,10 @@ class ForestPlot:
         Where the reference line stands (the value of the best, or zero), or None.
     signed
         Whether the values are differences, written with their sign.
+    head
+        What stands above the values; by default "A − B" for differences and "Score" for the rest.
+    limits
+        Where further lines stand (a margin on both sides).
     """
 
     rows: tuple[ForestRow, ...]
@@ -53,6 +57,8 @@ class ForestPlot:
     digits: int
     reference: float | None = None
     signed: bool = False
+    head: str = ""
+    limits: tuple[float, ...] = ()
 
     def domain(self) -> tuple[float, float] | None:
         """Return the range of the axis, a little wider than the data; None where nothing is finite."""
@@ -61,6 +67,7 @@ class ForestPlot:
             return None
         if self.reference is not None and math.isfinite(self.reference):
             seen.append(self.reference)
+        seen += self.limits
         low, high = min(seen), max(seen)
         pad = 0.04 * (high - low) or 0.05 * max(abs(low), 1e-9)
         return low - pad, high + pad

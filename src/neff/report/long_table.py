@@ -9,6 +9,7 @@ from neff.results import Column, Table
 
 if TYPE_CHECKING:
     from neff.evaluate.result import Evaluation
+    from neff.evaluate.shrinking.result import SubtaskScores
 
 __all__ = ["long_table"]
 
@@ -38,6 +39,13 @@ _COLUMNS = (
     Column("reason", "Reason"),
     Column("refused", "Refused", help="why a score must not be read as a level"),
     Column("warnings", "Warnings"),
+)
+
+_SHRUNK = (
+    Column("target", "Target", "number", help="what the score is moved towards"),
+    Column("weight", "Weight", "number", help="of the target"),
+    Column("shrunk", "Shrunk", "number"),
+    Column("beta_binomial", "Beta-binomial", "number"),
 )
 
 
@@ -106,7 +114,19 @@ def long_table(evaluation: Evaluation) -> Table:
         )
         for c in evaluation.comparisons
     ]
-    return Table(_COLUMNS, (*scores, *differences), "Scores and differences")
+    table = Table(_COLUMNS, (*scores, *differences), "Scores and differences")
+    return table if evaluation.subtasks is None else _with_shrunk(table, evaluation.subtasks)
+
+
+def _with_shrunk(table: Table, subtasks: SubtaskScores) -> Table:
+    """Return the table with the shrunk values of each task's scores; differences and averages have none."""
+    cells = {(cell.task, cell.metric, cell.model): cell for cell in subtasks.cells}
+    found = [cells.get(row[1:4]) if row[0] == "score" else None for row in table.rows]
+    rows = tuple(
+        (*row, *(None if cell is None else getattr(cell, column.name) for column in _SHRUNK))
+        for row, cell in zip(table.rows, found, strict=True)
+    )
+    return Table((*table.columns, *_SHRUNK), rows, table.caption)
 
 
 def _standing(evaluation: Evaluation, task: str, metric: str, model: str) -> str | None:

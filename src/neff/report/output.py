@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Format", "formats", "render", "show", "suffixes", "write"]
 
-Format = Literal["text", "html", "markdown", "json", "junit", "csv", "parquet"]
+Format = Literal["text", "html", "markdown", "json", "junit", "csv", "eee", "parquet"]
 
 _ALIASES = {"txt": "text", "table": "text", "terminal": "text", "md": "markdown", "xml": "junit", "htm": "html"}
 _SUFFIXES: dict[str, Format] = {
@@ -29,6 +29,7 @@ _SUFFIXES: dict[str, Format] = {
     ".md": "markdown",
     ".markdown": "markdown",
     ".json": "json",
+    ".eee.json": "eee",
     ".xml": "junit",
     ".csv": "csv",
     ".parquet": "parquet",
@@ -61,7 +62,8 @@ def render(
     result
         What `neff.evaluate` or `neff.compare` returned, or any result with a `.table()`.
     format
-        "text", "html", "markdown", "json", "junit" or "csv". Parquet is no text: use `write`.
+        "text", "html", "markdown", "json", "junit", "csv" or "eee" (Every-Eval-Ever). Parquet is no text: use
+        `write`.
     gates
         Outcomes of declared conditions; shown first, and the failures of JUnit.
     width, color, ascii
@@ -109,6 +111,10 @@ def _render(
             from neff.report.junit import render_junit
 
             return render_junit(result, gates)
+        case "eee":
+            from neff.report.every_eval_ever import render_eee
+
+            return render_eee(result)
         case "html":
             from neff.report.html import render_html
 
@@ -137,7 +143,8 @@ def write(
     result
         What `neff.evaluate` or `neff.compare` returned, or any result with a `.table()`.
     path
-        Where to. The suffix chooses the format: .html, .md, .json, .xml (JUnit), .csv, .parquet, .txt.
+        Where to. The suffix chooses the format: .html, .md, .json, .eee.json (Every-Eval-Ever), .xml (JUnit),
+        .csv, .parquet, .txt.
     format
         The format, where the suffix does not say.
     gates
@@ -226,7 +233,8 @@ def _format(name: str) -> Format:
 
 
 def _of_suffix(path: str | Path) -> Format:
-    found = _SUFFIXES.get(Path(path).suffix.lower())
+    two = "".join(Path(path).suffixes[-2:]).lower()
+    found = _SUFFIXES.get(two) or _SUFFIXES.get(Path(path).suffix.lower())
     if found is None:
         *most, last = _SUFFIXES
         raise ArgumentError(

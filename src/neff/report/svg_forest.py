@@ -93,15 +93,16 @@ def _axis(chart: ForestPlot, domain: tuple[float, float], height: float, at: _La
         x = min(max(_x(mark, domain, at), 12), at.width - 12)
         said = (signed if chart.signed else number)(mark, digits).replace("-", "−")
         parts.append(tag("text", said, x=x, y=at.head - 11, class_="tick"))
-    if chart.reference is not None and math.isfinite(chart.reference):
-        line = f"M{n(_x(chart.reference, domain, at))} {n(at.head - 4)}V{n(height - 6)}"
-        parts.append(tag("path", d=line, class_="reference"))
+    for place in (chart.reference, *chart.limits):
+        if place is not None and math.isfinite(place):
+            line = f"M{n(_x(place, domain, at))} {n(at.head - 4)}V{n(height - 6)}"
+            parts.append(tag("path", d=line, class_="reference"))
     if not at.narrow:
         percent = f"{100 * chart.level:g}% interval"
         parts.append(
             tag(
                 "text",
-                "A − B" if chart.signed else "Score",
+                chart.head or ("A − B" if chart.signed else "Score"),
                 x=at.width - (150 if chart.signed else 130),
                 y=at.head - 11,
                 class_="head end",

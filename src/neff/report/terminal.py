@@ -142,7 +142,7 @@ def _block(block: Block, style: Style) -> str:
 
 def _table(block: TableBlock, style: Style) -> str:
     if block.summary and len(block.table) > LONGEST_TABLE:
-        return "\n".join(_wrap(f"{block.summary} Write them all with -o FILE.csv or -o FILE.html.", style))
+        return "\n".join(_wrap(f"{block.summary} All of them are in -o FILE.html and -o FILE.json.", style))
     rows = [_cells(block, row) for row in block.table.rows]
     return lay_out(block.table.columns, rows, block.brief, style)
 

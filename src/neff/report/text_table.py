@@ -95,7 +95,8 @@ def _head(column: Column) -> Cell:
 
 def _width(column: Column, rows: Sequence[Sequence[Cell]], j: int) -> int:
     longest = max((display_width(row[j].mark + row[j].text) for row in rows), default=0)
-    return max(longest, display_width(column.title))
+    indent = max((len(row[j].mark) for row in rows), default=0)  # the title stands where the names do
+    return max(longest, indent + display_width(column.title))
 
 
 def _column(cells: Sequence[Cell], column: Column, width: int, style: Style, *, is_name: bool) -> list[str]:

@@ -29,6 +29,7 @@ from neff.evaluate.judge.thresholds import RULES, rules_table
 from neff.evaluate.off_policy.overlap import overlap
 from neff.reasons import Reason
 from neff.stats import TailIndex
+from neff.testing import simulate_off_policy
 
 NO_TEST = SampleTest(math.nan, math.nan, Reason.EMPTY)
 SOUND = Coverage(
@@ -266,3 +267,25 @@ def test_refusals_come_first_in_the_table():
     for gate in found:
         json.dumps(gate.to_dict(), allow_nan=False)
     assert str(found[-1]) == "q: refuse: thin labels under q"
+
+
+@pytest.mark.parametrize("seed", range(7))
+def test_no_coverage_is_refused_although_the_weights_look_even(seed):
+    """The world of cje-estimators 6.3 in which all intervals are wrong: only the mean probability ratio shows it."""
+    logged, _, _ = simulate_off_policy("no-coverage", 997, rng=seed)
+    found = overlap(logged.log_prob, logged.target_log_prob, policy="new", score=logged.score)
+    states = {gate.quantity: gate.state for gate in gates_for_off_policy(found)}
+    assert states["ess_fraction"] == "good"
+    assert states["mean_ratio"] == "refuse"
+    assert "new" in flagged(gates_for_off_policy(found))
+
+
+@pytest.mark.parametrize("scenario", ["better", "extremes", "noise"])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_mean_ratio_refuses_no_target_that_was_covered(scenario, seed):
+    logged, _, _ = simulate_off_policy(scenario, 997, rng=seed)
+    found = overlap(logged.log_prob, logged.target_log_prob)
+    gate = next(gate for gate in gates_for_off_policy(found) if gate.quantity == "mean_ratio")
+    assert gate.state == "good"
+    again = overlap(logged.target_log_prob, logged.log_prob)
+    assert again.mean_ratio > 0

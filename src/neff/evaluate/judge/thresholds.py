@@ -64,6 +64,7 @@ class Threshold:
 
 
 _NONE = math.nan
+_SIMULATED = "simulated, see the docs"
 _MEASURED = "measured on the Arena data, see the docs"
 
 RULES: dict[str, Threshold] = {
@@ -75,6 +76,9 @@ RULES: dict[str, Threshold] = {
         Threshold("ttc", "typical answers logged (TTC)", 0.70, 0.30, higher_is_better=True),
         Threshold("judge_overlap", "overlap in judge scores", 0.85, 0.50, higher_is_better=True),
         Threshold("near_zero", "weights near zero", _NONE, 0.85, higher_is_better=False, strict=True),
+        Threshold(
+            "mean_ratio", "mean probability ratio, or its inverse", 0.5, 0.1, higher_is_better=True, source=_SIMULATED
+        ),
         Threshold("top_share", "weight of the top 5%", _NONE, 0.30, higher_is_better=False, strict=True),
         Threshold("label_ess", "label n_eff", 50.0, 20.0, higher_is_better=True, source=_MEASURED),
         Threshold("outside", "scores outside the labelled range", _NONE, 0.05, higher_is_better=False),

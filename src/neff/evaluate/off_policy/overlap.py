@@ -20,7 +20,7 @@ from neff.reasons import Reason
 from neff.results import Column, Table, json_number
 from neff.stats._validate import FloatArray, check_same_length, check_vector
 from neff.stats.tail import TailIndex, hill, pareto_k
-from neff.stats.weights import ess, hellinger_affinity, top_share
+from neff.stats.weights import WeightSummary, ess, hellinger_affinity, top_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +53,10 @@ class Overlap:
         Weight held by the largest 5% of the rows; coefficient of variation of the weights.
     near_zero
         Share of rows whose probability ratio is below 1e-10.
+    mean_ratio
+        Mean of the probability ratios themselves, not scaled: the share of what the target says that the logged
+        policy could have said. About 1 where it is covered; near 0 the target lives on answers that were never
+        logged, however even the weights of the logged ones are.
     judge_by_weights, judge_by_fresh
         Overlap in judge scores: of the logged answers with the weighted ones, and with fresh answers of the target.
     typicality
@@ -75,6 +79,7 @@ class Overlap:
     top_share: float
     cv: float
     near_zero: float
+    mean_ratio: float
     judge_by_weights: float
     judge_by_fresh: float
     typicality: Typicality
@@ -120,6 +125,7 @@ def overlap_table(rows: Sequence[Overlap]) -> Table:
         Column("hellinger", "Hellinger", "number", 3, help="overlap in answers"),
         Column("top_share", "Top 5% hold", "percent"),
         Column("near_zero", "Near zero", "percent"),
+        Column("mean_ratio", "Mean ratio", "number", 3),
         Column("judge_by_weights", "Judge overlap", "number", 3, help="overlap in judge scores, by weights"),
         Column("judge_by_fresh", "by fresh answers", "number", 3),
         Column("ttc", "TTC", "number", 3, help="logged answers that are typical of the target"),
@@ -140,6 +146,7 @@ def overlap_table(rows: Sequence[Overlap]) -> Table:
                 row.hellinger,
                 row.top_share,
                 row.near_zero,
+                row.mean_ratio,
                 row.judge_by_weights,
                 row.judge_by_fresh,
                 row.typicality.ttc,
@@ -233,6 +240,7 @@ def overlap(
         top_share=top_share(log_weights),
         cv=math.nan if relative is None else float(relative.std() / relative.mean()),
         near_zero=float(np.mean(log_weights < math.log(NEAR_ZERO))) if len(base) else math.nan,
+        mean_ratio=math.exp(min(WeightSummary.of(log_weights).log_mean, 700.0)) if len(base) else math.nan,
         judge_by_weights=math.nan if scores is None or relative is None else bhattacharyya(scores, weights=relative),
         judge_by_fresh=math.nan if scores is None or fresh is None else bhattacharyya(scores, fresh),
         typicality=typicality(base, target, length=_rows(length, "length", used)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from neff.results import Column, Table, json_number
@@ -140,7 +140,7 @@ class SubtaskScores:
     fits: tuple[SubtaskFit, ...]
     level: float = 0.95
     notes: tuple[str, ...] = ()
-    backend: str | None = None
+    backend: str | None = field(default=None, repr=False, compare=False)
 
     def cell(self, model: str, task: str, metric: str | None = None) -> SubtaskScore:
         """Return one cell.

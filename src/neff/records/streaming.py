@@ -1,0 +1,211 @@
+"""Files to per-item sums, part by part: memory grows with items and models, not with rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neff.errors import RecordsError
+from neff.records.assemble import assemble
+from neff.records.cells import refuse_split_items
+from neff.records.detect import detect
+from neff.records.factor import Factor
+from neff.records.jsonrows import is_array
+from neff.records.merging import fold
+from neff.records.reader import reading, renamed, stem_of
+from neff.records.summary import ItemSums
+from neff.records.table import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from neff.records.columns import ColumnMap
+    from neff.records.files import File
+    from neff.records.layout import Layout
+    from neff.records.reader import Chunk, Reader
+    from neff.records.table import Records
+
+__all__ = ["DroppedError", "NeedsRowsError", "Request", "checked", "file_sums", "part_sums"]
+
+ROWS = 1 << 20
+"""Rows per part."""
+
+
+class NeedsRowsError(RecordsError):
+    """Sums are not enough for what these records are for."""
+
+
+class DroppedError(Exception):
+    """A column that was only found by its name cannot play its role: the file must be read again without it."""
+
+    def __init__(self, role: str, note: str) -> None:
+        self.role, self.note = role, note
+        super().__init__(note)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to sum.
+
+    Attributes
+    ----------
+    columns
+        What the caller says about the columns.
+    labels
+        Whether labels matter: then a file that has some is refused.
+    distinct
+        Whether it must be seen that no draw comes twice.
+    dropped, notes
+        Roles that a first reading has found to be played by no column, and what to say about them.
+    """
+
+    columns: ColumnMap
+    labels: bool = True
+    distinct: bool = True
+    dropped: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+    def without(self, error: DroppedError) -> Request:
+        """Return the request without a role."""
+        return replace(self, dropped=self.dropped | {error.role}, notes=(*self.notes, error.note))
+
+
+def file_sums(file: File, request: Request) -> ItemSums:
+    """Return the sums over one file.
+
+    Raises
+    ------
+    RecordsError
+        If it cannot be read, or rows contradict each other.
+    NeedsRowsError
+        If it has labels, and they matter.
+    """
+    while True:
+        try:
+            return checked(part_sums(file, request), file, request)
+        except DroppedError as error:
+            request = request.without(error)
+
+
+def part_sums(file: File, request: Request, rows: range | None = None) -> ItemSums:
+    """Return the sums over one file, or some rows of it.
+
+    Raises
+    ------
+    DroppedError
+        If a guessed role must be dropped; see `Request.without`.
+    """
+    with reading(file.path, file.shown):
+        if not file.regular:
+            raise RecordsError("this is not a file that can be read.", "Check its permissions.", path=file.path)
+        reader = detect(file.path)
+        if reader.chunks is None or reader.header is None:
+            return _whole(reader, file, request)
+        layout = request.columns.resolve(tuple(reader.header(file.path)), path=file.path, keep="mapped")
+        if layout.loose or layout.target is not None:  # what a column is can only be told from all of it
+            return _whole(reader, file, request)
+        if layout.label is not None:
+            _refuse_labels(request, f"column {layout.label!r} holds labels", file)
+        layout = replace(
+            layout,
+            label=None,
+            weight=None if "weight" in request.dropped else layout.weight,
+            clusters=() if "cluster" in request.dropped else layout.clusters,
+        )
+        sums = fold(_parts(reader, file, layout, request, rows))
+        notes = dict.fromkeys(note for source in sums.sources for note in source.notes)
+        notes |= dict.fromkeys(request.notes)
+        source = Source(file.shown, sums.sources[0].format, sums.n_draws, tuple(notes))
+        return replace(sums, sources=(source,))
+
+
+def checked(sums: ItemSums, file: File, request: Request) -> ItemSums:
+    """Return the sums of a whole file, after what only the whole file can tell.
+
+    Raises
+    ------
+    DroppedError
+        If a cluster column that was only found by its name is none.
+    RecordsError
+        If an item lies in two clusters.
+    """
+    try:
+        refuse_split_items(sums.task, sums.item, sums.clusters)
+    except RecordsError as error:
+        if request.columns.named():
+            raise RecordsError(error.problem, error.fix, path=file.shown) from error
+        note = f"the column found as the cluster was not used: {error.problem}"
+        raise DroppedError("cluster", note) from error
+    return sums
+
+
+def _whole(reader: Reader, file: File, request: Request) -> ItemSums:
+    """Read a file of a format that is read whole."""
+    table = renamed(reader.read(file.path, request.columns, "mapped"), file.shown)
+    if table.label is not None and not np.isnan(table.label).all():
+        _refuse_labels(request, "the file has labels", file)
+    draw = Factor.of(table.draw.tolist()) if request.distinct else None
+    return ItemSums.of(table, draw)
+
+
+def _refuse_labels(request: Request, what: str, file: File) -> None:
+    if request.labels:
+        raise NeedsRowsError(
+            f"{what}, and judges are calibrated on answers, not on sums.",
+            "Read it into memory, or take the mean score as it stands: estimator mean.",
+            path=file.shown,
+        )
+
+
+def _parts(reader: Reader, file: File, layout: Layout, request: Request, rows: range | None) -> Iterator[ItemSums]:
+    if reader.chunks is None:
+        return
+    format_ = "json" if reader.name == "jsonl" and is_array(file.path) else reader.name
+    empty = True
+    for chunk in reader.chunks(file.path, layout, ROWS, rows):
+        empty = False
+        table = assemble(
+            layout,
+            chunk.columns,
+            path=file.shown,
+            format=format_,
+            model=stem_of(file.path),
+            line_of=chunk.line_of,
+            notes=chunk.notes,
+            whole=False,
+        )
+        _refuse_other_roles(layout, table)
+        yield ItemSums.of(table, _draws(layout, chunk, table) if request.distinct else None)
+    if empty:
+        raise RecordsError("the table has no rows.", "Give a file with at least one draw.", path=file.path)
+
+
+def _refuse_other_roles(layout: Layout, table: Records) -> None:
+    """Raise where a part shows that a guessed column cannot play its role."""
+    for role, missing in (
+        ("weight", layout.weight is not None and table.weight is None),
+        ("cluster", len(table.clusters) < len(layout.clusters)),
+    ):
+        if missing:
+            notes = (note for note in table.sources[0].notes if f"was not used as the {role}" in note)
+            raise DroppedError(role, next(notes, f"the column found as the {role} was not used"))
+
+
+def _draws(layout: Layout, chunk: Chunk, table: Records) -> Factor | None:
+    """Return the draw of each row, None where no column has it."""
+    if layout.draw is None:
+        return None
+    draw = chunk.columns[layout.draw]
+    if not isinstance(draw, Factor):
+        draw = Factor.of(draw.tolist())
+    empty = np.flatnonzero(draw.codes < 0)
+    if len(empty):
+        raise RecordsError(
+            f"draw column {layout.draw!r} is empty in some rows.",
+            "Number every draw, or leave the column out.",
+            line=chunk.line_of(int(empty[0])),
+        )
+    times = len(table) // max(len(draw), 1)  # once for each model of a wide table
+    return draw if times == 1 else Factor(np.tile(draw.codes, times), draw.levels)
