@@ -347,7 +347,7 @@ def test_a_pilot_of_records_that_cannot_be_used():
         pilot_variance(records, models="d")
     with pytest.raises(RecordsError, match="c has 9 labelled prompts; a pilot needs 15"):
         pilot_variance(records, models=("a", "c"))
-    with pytest.raises(RecordsError, match="c has 9 labelled prompts"):
+    with pytest.raises(RecordsError, match="no model has the 15 labelled prompts that a pilot needs; most: 9"):
         pilot_variance(pilot_records(sizes=(("c", 170, 9), ("d", 170, 2))))
     with pytest.raises(RecordsError, match="several metrics"):
         pilot_variance(records | {"metric": ["m", "k"] * 315})

@@ -19,6 +19,7 @@ from neff.records.columns import ColumnMap
 from neff.records.factor import Factor
 from neff.records.inspect_log import READER
 from neff.records.inspect_score import number_of_score
+from neff.records.read import read
 from neff.records.reader import head_of
 from neff.records.table import Records
 from neff.records.zipmember import open_zip
@@ -378,6 +379,41 @@ def test_a_metadata_value_that_the_summary_cut_is_taken_from_the_sample(tmp_path
     assert passages.n_levels == 7
     assert passages.levels[0] == start + "p0"
     assert "metadata.passage" not in READER.read(path, ColumnMap(), "all").extra  # too long to be a group by itself
+
+
+def test_text_that_looks_like_an_attachment_is_left_as_it_is(tmp_path: Path) -> None:
+    """Inspect moves long texts of messages and events into attachments, never metadata or scores."""
+
+    def change(members: dict[str, bytes]) -> None:
+        summaries = json.loads(members["summaries.json"])
+        for i, summary in enumerate(summaries):
+            summary["metadata"]["passage"] = f"attachment://{i % 3}"
+        members["summaries.json"] = json.dumps(summaries).encode()
+
+    table = load(rewrite(tmp_path, change), ColumnMap(cluster="passage"))
+    assert table.clusters[0].levels == ("attachment://0", "attachment://1", "attachment://2")
+
+
+@pytest.mark.parametrize(
+    ("folder", "merged"),
+    [("run.shards", "run.eval"), ("run.shards", "run.json"), ("run.eval.shards", "run.eval"), ("run.shards", None)],
+)
+def test_shards_beside_their_merged_log_are_not_read_twice(folder: str, merged: str | None, tmp_path: Path) -> None:
+    """Shards hold parts of the samples of one log; without the merged one they are read themselves."""
+    shards = tmp_path / folder
+    shards.mkdir()
+    for part in range(2):
+
+        def halve(members: dict[str, bytes], part: int = part) -> None:
+            summaries = json.loads(members["summaries.json"])
+            members["summaries.json"] = json.dumps(summaries[part::2]).encode()
+
+        rewrite(shards, halve).rename(shards / f"{part}.eval")
+    if merged is not None:
+        (tmp_path / merged).write_bytes((LOGS / "arith_alpha.eval").read_bytes())
+    table = read(tmp_path, strict=True)
+    assert sorted(rows(table), key=str) == sorted(rows(load(LOGS / "arith_alpha.eval")), key=str)
+    assert len(table.sources) == (2 if merged is None else 1)
 
 
 def test_oldest_shape_one_score_without_a_name(tmp_path: Path) -> None:

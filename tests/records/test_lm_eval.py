@@ -164,6 +164,52 @@ def test_repeats_are_noted() -> None:
     assert note.startswith("3 responses per document")
 
 
+@pytest.fixture
+def of_repeats(tmp_path: Path) -> Path:
+    """A run with one score for each of three responses, under one of its filters."""
+    shutil.copytree(LOGS / "repeats" / "org__alpha", tmp_path / "run")
+    (path,) = (tmp_path / "run").glob("samples_*")
+    lines = lines_of(path)
+    for i, line in enumerate(lines):
+        if line["filter"] == "strict-match":
+            line |= {"metrics": ["pass"], "pass": [float(i % 2), True, 0]}
+    return write(path, lines)
+
+
+def test_scores_of_each_response_are_draws(of_repeats: Path) -> None:
+    table = load(of_repeats)
+    assert table.metric.levels == ("exact_match,flexible-extract", "pass,strict-match")
+    repeats = np.array(table.metric.names()) == "pass,strict-match"
+    lines = [line for line in lines_of(of_repeats) if "pass" in line]
+    assert table.score[repeats].tolist() == [float(value) for line in lines for value in line["pass"]]
+    assert table.draw[repeats].tolist() == [0, 1, 2] * len(lines)
+    assert set(table.draw[~repeats].tolist()) == {0}
+    notes = table.sources[0].notes
+    assert "pass: 3 responses per document, each with a score, are draws" in notes
+    assert any(note.startswith("3 responses per document: the harness scored what its filter kept") for note in notes)
+    assert load(of_repeats, ColumnMap(cluster="answer")).clusters[0].n_levels > 1
+
+
+@pytest.mark.parametrize("value", [[1.0, 0.0], [1.0, 0.0, "x"], [[1.0], [0.0], [1.0]], {"a": 1}])
+def test_lists_that_are_no_scores_of_responses_are_parts_of_corpus_metrics(value: Any, of_repeats: Path) -> None:
+    lines = lines_of(of_repeats)
+    for line in lines:
+        if "pass" in line:
+            line["pass"] = value
+    table = load(write(of_repeats, lines))
+    assert table.metric.levels == ("exact_match,flexible-extract",)
+    assert any(note.startswith("pass,strict-match is not read (parts of") for note in table.sources[0].notes)
+
+
+def test_a_pair_of_gold_and_predicted_is_not_taken_for_two_repeats(of_repeats: Path) -> None:
+    lines = lines_of(of_repeats)
+    for line in lines:
+        line["resps"] = [responses[:2] for responses in line["resps"]]
+        if "pass" in line:
+            line |= {"metrics": ["mcc"], "mcc": [1, 0]}
+    assert load(write(of_repeats, lines)).metric.levels == ("exact_match,flexible-extract",)
+
+
 def test_lower_is_better_comes_from_the_results() -> None:
     table = load(find("repeats/org__alpha", "samples_*"))
     assert table.lower_is_better == {"exact_match,flexible-extract", "exact_match,strict-match"}

@@ -56,7 +56,7 @@ class Delivery:
             if not self.quiet:
                 say(f"wrote {path}")
 
-    def put_out(self, result: Any, notes: Iterable[str] = (), gates: Sequence[Gate] = (), *, shown: Any = None) -> None:
+    def put_out(self, result: Any, notes: Iterable[str] = (), gates: Sequence[Gate] = ()) -> None:
         """Write the files, then stdout, so that a file that cannot be written leaves stdout empty.
 
         Parameters
@@ -67,8 +67,6 @@ class Delivery:
             Lines for stderr where stdout does not show them.
         gates
             Outcomes to show with the result.
-        shown
-            What a terminal shows, where that is not the result itself.
         """
         from neff import report
 
@@ -78,12 +76,14 @@ class Delivery:
                 say(note)
         if self.format == "table":
             with stdout() as stream:
-                report.show(shown or result, stream, gates=gates, color=self.color)
+                report.show(result, stream, gates=gates, color=self.color)
         else:
             show(report.render(result, self.format, gates=gates))
 
 
-def prepare(output: Output, gates: Gates | None = None, *, inputs: Iterable[Path] = ()) -> Delivery:
+def prepare(
+    output: Output, gates: Gates | None = None, *, inputs: Iterable[Path] = (), junit: bool | None = None
+) -> Delivery:
     """Check what can be checked before the records are read.
 
     Parameters
@@ -92,6 +92,8 @@ def prepare(output: Output, gates: Gates | None = None, *, inputs: Iterable[Path
         The options.
     inputs
         The files that will be read: a result never replaces them.
+    junit
+        Whether there are conditions for a JUnit report to show; by default where `gates` is given.
 
     Raises
     ------
@@ -104,8 +106,9 @@ def prepare(output: Output, gates: Gates | None = None, *, inputs: Iterable[Path
     """
     if output.json and output.format not in (None, "json"):
         raise ArgumentError("format", "left out, or json, beside --json", output.format, "Keep one of the two.")
-    if gates is None and (output.format == "junit" or any(path.suffix.lower() == ".xml" for path in output.output)):
-        raise ArgumentError("format", "another one than JUnit", "junit", "This verb has no gates to report.")
+    shows_gates = gates is not None if junit is None else junit
+    if not shows_gates and (output.format == "junit" or any(path.suffix.lower() == ".xml" for path in output.output)):
+        raise ArgumentError("format", "another one than JUnit", "junit", "There are no gates to report.")
     for path in output.output:
         _check_file(path, inputs)
     if len(set(output.output)) < len(output.output):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -31,6 +32,7 @@ def evaluate(
     statistics: Statistics = NO_STATISTICS,
     judge: Judge = NO_JUDGE,
     no_compare: Annotated[Flag, Parameter(group=STATISTICS)] = False,
+    shrink: Annotated[Flag, Parameter(group=STATISTICS)] = False,
     output: Output = NO_OUTPUT,
     gates: Gates = NO_GATES,
 ) -> int:
@@ -50,15 +52,20 @@ def evaluate(
         Files or folders: CSV, JSONL, Parquet, logs of Inspect, lm-eval and others; - is stdin.
     no_compare
         Scores only.
+    shrink
+        For many tasks with few items each: scores shrunk towards a common value, beside the raw ones.
     """
     from neff.cli.delivery import prepare
     from neff.cli.progress import progress
     from neff.cli.records import evaluate_options, existing, judge_columns, read_records
     from neff.evaluate import evaluate as run
+    from neff.evaluate import subtask_scores
 
     paths = existing(records, "evaluate")
     delivery = prepare(output, gates, inputs=paths)
     table = read_records(paths, columns, also=judge_columns(judge), quiet=output.quiet)
     with progress("comparing", quiet=output.quiet):
         result = run(table, pairs=not no_compare, **evaluate_options(statistics, judge))
+        if shrink:
+            result = replace(result, subtasks=subtask_scores(result, rng=statistics.seed or 0))
     return delivery.hand_over(result)

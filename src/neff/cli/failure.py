@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -20,8 +21,20 @@ __all__ = ["explain", "guarded"]
 FLAGS = {
     "clusters": "--cluster",
     "correction_method": "--correction",
+    "covariates": "--covariate",
+    "detectable": "--difference",
+    "fewest_labels": "--fewest-labels",
+    "label_sd": "--label-sd",
+    "mode": "--calibration",
     "models": "--model",
+    "n_comparisons": "--comparisons",
+    "n_policies": "--policies",
+    "n_policies_in_family": "--policies",
     "paths": "RECORDS",
+    "price_label": "--label-price",
+    "price_score": "--score-price",
+    "probe": "PROBE",
+    "r_squared": "--judge-r2",
     "records": "RECORDS",
     "rng": "--seed",
     "seed": "--seed",
@@ -29,6 +42,17 @@ FLAGS = {
     "verb": "VERB",
 }
 """Arguments of the library whose option has another name; every other one is --its-name."""
+
+OF_VERB = {
+    ("audit", "calibration"): "--calibrate-on",
+    ("plan", "bias"): "--audit-bias",
+    ("plan", "margin"): "--audit-margin",
+    ("plan", "models"): "--a",
+    ("plan", "sd"): "--audit-sd",
+}
+"""Options whose name depends on the verb."""
+
+_HINTED = re.compile(r"\b(estimator|scale|calibration|mode)=(?:'([^']*)'|\(([^)]*)\))")
 
 
 def guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
@@ -58,9 +82,9 @@ def explain(error: Exception, verb: str) -> tuple[int, str]:
     (2, '--n-resamples must be at least 1, got 0.')
     """
     if isinstance(error, ArgumentError):
-        return Exit.USAGE, _as_option(error)
+        return Exit.USAGE, _as_options(_as_option(error, verb))
     if isinstance(error, RecordsError):
-        return Exit.UNREADABLE, str(error)
+        return Exit.UNREADABLE, _as_options(str(error))
     if isinstance(error, NeffError):  # also OutputError, which is an OSError too
         return Exit.USAGE, str(error)
     if isinstance(error, MemoryError):
@@ -76,13 +100,24 @@ def explain(error: Exception, verb: str) -> tuple[int, str]:
     )
 
 
-def _as_option(error: ArgumentError) -> str:
+def _as_options(text: str) -> str:
+    """Return a sentence with the fix as one types it: scale=(1, 5) is --scale 1 5.
+
+    Examples
+    --------
+    >>> _as_options("Use estimator='judge', or scale=(1, 5).")
+    'Use --estimator judge, or --scale 1 5.'
+    """
+    return _HINTED.sub(lambda m: f"{FLAGS.get(m[1], '--' + m[1])} {m[2] or m[3].replace(',', '')}", text)
+
+
+def _as_option(error: ArgumentError, verb: str) -> str:
     """Return the sentence with the option's name where the library says the argument's."""
     text = str(error)
     head, middle, tail = text.partition(f": {error.argument} must be ")
     if not middle or " " in head:
         return text
-    flag = FLAGS.get(error.argument, "--" + error.argument.replace("_", "-"))
+    flag = OF_VERB.get((verb, error.argument)) or FLAGS.get(error.argument, "--" + error.argument.replace("_", "-"))
     return f"{flag} must be {tail}"
 
 

@@ -39,7 +39,8 @@ VERBS = (
         "RUN_A RUN_B | RECORDS... --a MODEL --b MODEL",
         "Two runs or two models, paired by item.",
     ),
-    Verb("plan", "RECORDS...", "How many items does it take to see a difference?"),
+    Verb("audit", "PROBE...", "Is the calibrated judge right about a new model, month or domain?"),
+    Verb("plan", "[RECORDS...]", "How many items, labels or probe answers does it take?"),
     Verb("doctor", "PATH...", "What a file is, what can be computed, what was not read."),
     Verb(
         "report",
@@ -60,6 +61,7 @@ EXAMPLES = (
     ("neff compare run_a.jsonl run_b.jsonl", "two runs, paired by item"),
     ('neff compare a.csv b.csv --fail-if "upper(diff) < 0"', "fail a build when A is surely worse than B"),
     ("neff plan scores.csv --difference 0.02", "items needed to see two points"),
+    ("neff plan pilot.csv --budget 1000 --label-price 16", "how many answers to judge, how many to label"),
     ("neff doctor runs/", "what is in there, and what can be computed"),
 )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from neff.evaluate.policies import JudgeOptions
+    from neff.evaluate.judge_options import JudgeOptions
     from neff.records import Records
 
 __all__ = ["Answers", "judged_policies", "logged_answers", "target_columns"]
@@ -43,14 +43,6 @@ def judged_policies(records: Records, options: JudgeOptions) -> list[Answers]:
     if len(records.clusters) > 1:
         raise ArgumentError(
             "cluster", "one column where labels are used", "two", "Name the coarser grouping.", call="evaluate"
-        )
-    if records.weight is not None:
-        raise ArgumentError(
-            "weight",
-            "left out where labels are used",
-            "a column",
-            "Calibrated means count every answer alike; estimator='mean' takes weights.",
-            call="evaluate",
         )
     if records.weight is not None and np.ptp(records.weight) > 0:
         raise ArgumentError(

@@ -11,14 +11,15 @@ import numpy as np
 from neff.errors import ArgumentError, RecordsError
 from neff.evaluate.answers import target_columns
 from neff.evaluate.average import policy_contests
+from neff.evaluate.judge_options import Estimator, JudgeOptions
 from neff.evaluate.means.blocks import Unscored, blocks
 from neff.evaluate.means.group import groups
 from neff.evaluate.notes import judged_notes, mean_notes, unused_note
 from neff.evaluate.options import Aggregate, Options
-from neff.evaluate.policies import Estimator, JudgeOptions
 from neff.evaluate.result import Evaluation, group_key
 from neff.evaluate.standing import Pairs, conclude
-from neff.records import Records, as_records
+from neff.records import ItemSums, Records
+from neff.records.big import load
 from neff.results import Provenance
 from neff.stats._options import seeded
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from neff.evaluate.judge.calibration import Mode
     from neff.evaluate.means.pair import PairedTest
     from neff.evaluate.standing import Contest
+    from neff.records.big import Engine
     from neff.stats.multiplicity import Correction
 
 __all__ = ["evaluate"]
@@ -54,6 +56,7 @@ def evaluate(
     inference: Literal["analytic", "bootstrap"] = "analytic",
     log_prob: str | None = None,
     target_log_prob: Mapping[str, str] | Sequence[str] = (),
+    engine: Engine = "auto",
     rng: int | np.random.Generator | None = None,
     **columns: Any,
 ) -> Evaluation:
@@ -67,7 +70,8 @@ def evaluate(
     ----------
     records
         `Records`; a path or list of paths (CSV, JSONL, Parquet, Inspect, lm-eval logs, folders of them); any
-        dataframe; or a dict of arrays. One row per draw, or one column per model.
+        dataframe; a dict of arrays; a Ray dataset; or the `ItemSums` of `neff.records.summarise`. One row per draw, or
+        one column per model.
     level
         Coverage of the intervals, in (0, 1).
     correction
@@ -114,6 +118,10 @@ def evaluate(
         where they do not overlap.
     inference
         "analytic", or "bootstrap": prompts reweighted and the calibrator refitted `n_resamples` times.
+    engine
+        How files become numbers; the result is the same to the last bit. "memory" reads all rows, "stream" only keeps
+        sums per item and model, "ray" makes them in the caller's Ray cluster, "auto" streams files that would take
+        more than half of the memory. Labels need "memory" or "auto".
     **columns
         Which column is what, where `records` is not yet a `Records`: `item`, `model`, `score`, `draw`, `task`,
         `metric`, `cluster`, `label`, `weight`, `target`, `wide`; see `neff.read`.
@@ -172,7 +180,8 @@ def evaluate(
     named = [*covariates, propensity, log_prob, *target_columns(target_log_prob).values()]
     if "keep" not in columns and not isinstance(records, Records) and any(named):
         columns["keep"] = tuple(name for name in named if name)
-    table = as_records(records, **columns)
+    rows = estimator not in ("auto", "mean") or any(named)
+    table = load(records, engine=engine, rows=rows, labels=estimator != "mean", **columns)
     if len(table) == 0:
         raise RecordsError("there are no rows.", "Give records with at least one scored draw.")
     _check_pairs(pairs, table.model.levels)
@@ -180,10 +189,12 @@ def evaluate(
     if lower_is_better is None:
         lower = table.lower_is_better & frozenset(table.metric.levels)
     chosen = _chosen(estimator, table, target_log_prob)
-    if chosen == "mean":
-        found = list(blocks(table, unscored=unscored))
+    used: dict[str, Any] = {"estimator": chosen}
+    if chosen == "mean" or isinstance(table, ItemSums):
+        sums = table if isinstance(table, ItemSums) else ItemSums.of(table)
+        found = list(blocks(sums, unscored=unscored))
         contests: Sequence[Contest] = groups(found, aggregate)
-        notes = mean_notes(table, found, unscored) + unused_note(
+        notes = mean_notes(sums, found, unscored) + unused_note(
             {
                 "scale": tuple(scale) != (0.0, 1.0),
                 "calibration": calibration != "auto",
@@ -208,15 +219,19 @@ def evaluate(
             targets=target_columns(target_log_prob),
         )
         contests = policy_contests(table, judge, options, generator)
+        used |= judge.to_dict()
         notes = judged_notes(table, chosen)
     metrics = list(dict.fromkeys(contest.metric for contest in contests))
     outcomes = [
         conclude(contest, options, pairs, generator, lower_is_better=contest.metric in lower) for contest in contests
     ]
     warned = [f"{outcome.task}: {outcome.warning}" for outcome in outcomes if outcome.warning]
+    drew = inference == "bootstrap" and chosen != "mean"  # then every number is drawn, else the further tests alone
     return Evaluation(
-        estimates=tuple(e for outcome in outcomes for e in outcome.estimates),
-        comparisons=tuple(replace(c, seed=seed) if c.tests else c for outcome in outcomes for c in outcome.comparisons),
+        estimates=tuple(replace(e, seed=seed) if drew else e for outcome in outcomes for e in outcome.estimates),
+        comparisons=tuple(
+            replace(c, seed=seed) if drew or c.tests else c for outcome in outcomes for c in outcome.comparisons
+        ),
         tied_with_best={
             group_key(outcome.task, outcome.metric, metrics): outcome.tied for outcome in outcomes if outcome.tied
         },
@@ -226,7 +241,7 @@ def evaluate(
         gates=tuple(gate for outcome in outcomes for gate in outcome.gates),
         notes=(*notes, *warned),
         unread=table.unread,
-        provenance=_provenance("evaluate", table, options, seed, columns),
+        provenance=_provenance("evaluate", table, options.to_dict() | used | {"seed": seed}, columns),
         backend=table.backend,
     )
 
@@ -245,11 +260,13 @@ def _check_pairs(pairs: Pairs, models: Sequence[str]) -> None:
 
 
 def _chosen(
-    estimator: Literal["auto", "mean"] | Estimator, table: Records, targets: Any
+    estimator: Literal["auto", "mean"] | Estimator, table: Records | ItemSums, targets: Any
 ) -> Literal["mean"] | Estimator:
     """Return the estimator that "auto" stands for."""
     if estimator != "auto":
         return estimator
+    if isinstance(table, ItemSums):
+        return "mean"
     if table.label is not None and bool((~np.isnan(table.label)).any()):
         return "augmented"
     if targets:
@@ -260,14 +277,14 @@ def _chosen(
     return "mean"
 
 
-def _provenance(call: str, table: Records, options: Options, seed: int | None, columns: dict[str, Any]) -> Provenance:
+def _provenance(call: str, table: Records | ItemSums, options: dict[str, Any], columns: dict[str, Any]) -> Provenance:
     from neff import __version__
 
     asked = {name: _plain(value) for name, value in columns.items() if value is not None}
     return Provenance(
         neff_version=__version__,
         call=call,
-        options=options.to_dict() | {"seed": seed, "columns": asked},
+        options=options | {"columns": asked},
         sources=tuple(source.to_dict() for source in table.sources),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

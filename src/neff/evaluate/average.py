@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from neff.evaluate.judge.gate import Gate
+    from neff.evaluate.judge_options import JudgeOptions
     from neff.evaluate.options import Options
-    from neff.evaluate.policies import JudgeOptions
     from neff.evaluate.standing import Contest
     from neff.records import Records
 

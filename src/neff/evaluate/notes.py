@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from neff.evaluate.means.blocks import Block, Unscored
-    from neff.records import Records
+    from neff.records import ItemSums, Records
 
 __all__ = ["judged_notes", "mean_notes", "unused_note"]
 
 
-def _of_sources(table: Records) -> list[str]:
+def _of_sources(table: Records | ItemSums) -> list[str]:
     return list(dict.fromkeys(note for source in table.sources for note in source.notes))
 
 
-def mean_notes(table: Records, found: Sequence[Block], unscored: Unscored) -> list[str]:
+def mean_notes(table: ItemSums, found: Sequence[Block], unscored: Unscored) -> list[str]:
     """Say what a reader of means must know."""
     notes = _of_sources(table)
-    n_unscored = int(np.isnan(table.score).sum())
+    n_unscored = int(table.n_unscored.sum())
     if n_unscored:
         how = "counted, not used" if unscored == "exclude" else "counted as wrong (score 0)"
         notes.append(f"{n_unscored:,} of {len(table):,} draws have no score: {how}.")

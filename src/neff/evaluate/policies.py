@@ -6,14 +6,14 @@ target that gave no answers of its own is estimated from logged answers, where t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from neff.errors import ArgumentError, RecordsError
+from neff.errors import RecordsError
 from neff.evaluate.answers import Answers, judged_policies, logged_answers
-from neff.evaluate.judge.calibration import Calibration, Mode, calibrate
+from neff.evaluate.judge.calibration import Calibration, calibrate
 from neff.evaluate.judge.coverage import coverage
 from neff.evaluate.judge.direct import DirectMethod, direct, judge_mean, labels_only
 from neff.evaluate.judge.folds import FoldMap, balanced_folds, hash_folds
@@ -22,7 +22,6 @@ from neff.evaluate.judge.ppi import ppi, ppi_plus_plus
 from neff.evaluate.judge.refit import RefitBootstrap, bootstrap_refit
 from neff.evaluate.off_policy.estimators import OffPolicyMethod, off_policy
 from neff.evaluate.off_policy.overlap import Overlap, overlap
-from neff.stats._options import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,16 +31,11 @@ if TYPE_CHECKING:
     from neff.evaluate.judge.data import Judged
     from neff.evaluate.judge.estimate import PolicyEstimate
     from neff.evaluate.judge.gate import Gate
+    from neff.evaluate.judge_options import JudgeOptions
     from neff.evaluate.off_policy.data import Logged
     from neff.records import Records
 
-__all__ = ["Estimator", "JudgeOptions", "Policies", "estimate_policies"]
-
-Direct: TypeAlias = Literal["augmented", "augmented-tuned", "plug-in", "labels", "judge", "ppi", "ppi++"]
-Estimator: TypeAlias = Direct | OffPolicyMethod
-
-DIRECT: tuple[Direct, ...] = get_args(Direct)
-ESTIMATORS: tuple[str, ...] = (*DIRECT, *get_args(OffPolicyMethod))
+__all__ = ["Policies", "estimate_policies"]
 
 MOST_FOLDS = 20
 """Folds of the jackknife: 20 give the coverage of 5 with intervals 12 to 18 per cent narrower."""
@@ -56,57 +50,6 @@ _PLAIN: dict[str, Callable[[Judged], PolicyEstimate]] = {
     "ppi": ppi,
     "ppi++": ppi_plus_plus,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeOptions:
-    """How to use the labels; see `evaluate` for the meaning of each."""
-
-    estimator: Estimator = "augmented"
-    scale: tuple[float, float] = (0.0, 1.0)
-    mode: Mode = "auto"
-    covariates: tuple[str, ...] = ()
-    propensity: str | None = None
-    n_folds: int | None = None
-    inference: Literal["analytic", "bootstrap"] = "analytic"
-    log_prob: str | None = None
-    targets: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_choice(self.estimator, ESTIMATORS, argument="estimator", call="evaluate")
-        check_choice(self.mode, get_args(Mode), argument="mode", call="evaluate")
-        check_choice(self.inference, ("analytic", "bootstrap"), argument="inference", call="evaluate")
-        if self.n_folds is not None and self.n_folds < 2:
-            raise ArgumentError("n_folds", "at least 2", self.n_folds, "Use 20.", call="evaluate")
-        if self.estimator in get_args(OffPolicyMethod) and not self.targets:
-            raise ArgumentError(
-                "target_log_prob",
-                f"given for estimator={self.estimator!r}, with log_prob",
-                None,
-                "Name the columns of log-probabilities.",
-                call="evaluate",
-            )
-        if bool(self.targets) != (self.log_prob is not None):
-            missing, given = ("log_prob", "target_log_prob") if self.targets else ("target_log_prob", "log_prob")
-            raise ArgumentError(
-                missing, f"given where {given} is", None, "A weight needs both log-probabilities.", call="evaluate"
-            )
-        if self.targets and self.estimator in _PLAIN:
-            raise ArgumentError(
-                "target_log_prob",
-                f"left out for estimator={self.estimator!r}",
-                list(self.targets.values()),
-                "That estimator weights no answers.",
-                call="evaluate",
-            )
-        if self.inference == "bootstrap" and (self.estimator != "augmented" or self.covariates):
-            raise ArgumentError(
-                "inference",
-                "'analytic' for this estimator",
-                self.inference,
-                "The bootstrap refits the monotone calibrator of estimator='augmented' without covariates.",
-                call="evaluate",
-            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

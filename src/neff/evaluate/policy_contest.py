@@ -10,7 +10,7 @@ import numpy as np
 
 from neff.evaluate.judge.gate import flagged
 from neff.evaluate.judge.inference import Inference, infer, infer_difference
-from neff.evaluate.policies import JudgeOptions, Policies, estimate_policies
+from neff.evaluate.policies import Policies, estimate_policies
 from neff.results import Comparison, Estimate
 from neff.stats._special import two_sided_p
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from neff.evaluate.judge.estimate import PolicyEstimate
     from neff.evaluate.judge.gate import Gate
+    from neff.evaluate.judge_options import JudgeOptions
     from neff.evaluate.options import Options
     from neff.records import Records
 

@@ -12,8 +12,8 @@ from neff.records.drawsets import TooManyDrawsError
 from neff.records.files import is_paths
 from neff.records.read import as_records
 from neff.records.streaming import NeedsRowsError
-from neff.records.summarise import summarise
 from neff.records.summary import ItemSums
+from neff.records.sums import summarise
 
 if TYPE_CHECKING:
     from neff.records.table import Records

@@ -117,7 +117,7 @@ def _read_samples(path: Path, columns: ColumnMap, keep: Keep) -> Records:
     samples, errors = [], 0
     for line in lines:
         result = results.get(line.evaluation_result_id or "") or results.get(line.evaluation_name)
-        metric = result.metric() if result else _SCORE
+        metric = result.metric() if result else line.evaluation_result_id or _SCORE
         score = scores.number(metric, line.evaluation.score)
         if line.error is not None and score == 0 and not line.evaluation.is_correct:
             score, errors = math.nan, errors + 1
@@ -204,7 +204,7 @@ def _notes(errors: int, aggregate: _Aggregate | None, samples: list[Sample]) -> 
     if errors:
         yield f"{plural(errors, 'sample')} ended with an error and score 0: unscored"
     if aggregate is None:
-        yield "there is no aggregate file beside the samples: the metric is called score, and higher is better"
+        yield "there is no aggregate file beside the samples: whether lower is better is not known"
         return
     for result in aggregate.evaluation_results:
         name, metric = result.evaluation_name, result.metric()

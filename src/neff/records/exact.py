@@ -71,9 +71,9 @@ class ExactSums:
         if not len(used):
             return ExactSums(0, self.digits[:0])
         first, last = int(used[0]), int(used[-1])
-        if last - first + 1 == len(self.digits):
-            return self
-        return ExactSums(self.low + first, self.digits[first : last + 1].copy())
+        kept = self.digits[first : last + 1]
+        # A view would keep the zeros in memory; where they are few, that is cheaper than a copy.
+        return ExactSums(self.low + first, kept if 2 * len(kept) > len(self.digits) else kept.copy())
 
 
 def exact_sums(cell: NDArray[np.int64], x: NDArray[np.float64], n_cells: int) -> ExactSums:

@@ -165,7 +165,10 @@ def _notes(lost: int, twice: int, aside: list[str]) -> Iterator[str]:
         shown = ", ".join(aside[:6]) + (", ..." if len(aside) > 6 else "")
         yield f"{plural(len(aside), 'statistic')} that say what was run are kept as columns, not as metrics: {shown}"
     if lost:
-        yield f"{plural(lost, 'statistic')} missing for an instance (HELM leaves out what is no number): unscored"
+        yield (
+            f"{plural(lost, 'statistic')} missing for an instance (HELM leaves out what is no number): unscored; HELM "
+            "averages what is left of each trial, and then the trials"
+        )
     if twice:
         yield f"{plural(twice, 'statistic')} came twice for an instance with different values: the first one counts"
 

@@ -157,7 +157,10 @@ def _decoder(names: Sequence[str]) -> Any:
     metrics = [(f"m{j}", Any, msgspec.field(default=None, name=name)) for j, name in enumerate(names)]
     if not _FIXED.isdisjoint(names):
         return None
-    return msgspec.json.Decoder(msgspec.defstruct("Line", [*keys, *metrics], gc=False))
+    try:
+        return msgspec.json.Decoder(msgspec.defstruct("Line", [*keys, *metrics], gc=False))
+    except ValueError:  # a name with quotes or control characters: such lines are read one by one
+        return None
 
 
 def _repeats(fields: Mapping[str, Any]) -> int:

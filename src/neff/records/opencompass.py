@@ -48,7 +48,7 @@ def _sniff(path: Path, head: bytes) -> bool:
     if _PREDICTIONS.match(head) is not None:
         return True
     found = _DETAILS.search(head)
-    if found is not None and b"\n{" not in head[: found.start()]:
+    if found is not None and b"\n{" not in head:  # or these are rows, one per line
         return _ENTRY.search(head, found.end()) is not None
     return _is_result(path) and _AVERAGES.match(head) is not None
 

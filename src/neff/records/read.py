@@ -213,6 +213,7 @@ def unread_of(file: File, error: NeffError) -> Unread:
 
 
 def nothing_read(failed: Sequence[tuple[File, NeffError]]) -> RecordsError:
+    """Return the error for files of which none can be read."""
     file, error = failed[0]
     why = unread_of(file, error).reason
     return RecordsError(

@@ -37,6 +37,9 @@ __all__ = [
 HEAD = 1 << 16
 """Number of bytes of content, after decompression, by which a format is recognised."""
 
+BLOCK = 1 << 18
+"""Bytes that `line_blocks` reads at a time: they stay in the cache while they are decoded."""
+
 Keep: TypeAlias = Literal["all", "mapped"] | tuple[str, ...]
 """Which columns without a role are kept as `Records.extra`: all, none, or the named ones."""
 
@@ -106,7 +109,7 @@ def open_bytes(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path, "rb")) if packed else path.open("rb")
 
 
-def line_blocks(file: BinaryIO, size: int = 1 << 18) -> Iterator[memoryview]:
+def line_blocks(file: BinaryIO, size: int | None = None) -> Iterator[memoryview]:
     r"""Yield whole lines, many at a time, without copying them: several times faster than one by one.
 
     A block is good until the next one is asked for.
@@ -117,7 +120,7 @@ def line_blocks(file: BinaryIO, size: int = 1 << 18) -> Iterator[memoryview]:
     >>> [bytes(block) for block in line_blocks(io.BytesIO(b"one\ntwo\nthree"), 9)]
     [b'one\ntwo\n', b'three']
     """
-    buffer = bytearray(size)
+    buffer = bytearray(size or BLOCK)
     used = 0
     while n := cast("BufferedIOBase", file).readinto(memoryview(buffer)[used:]):
         used += n

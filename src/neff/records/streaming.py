@@ -11,6 +11,7 @@ from neff.errors import RecordsError
 from neff.records.assemble import assemble
 from neff.records.cells import refuse_split_items
 from neff.records.detect import detect
+from neff.records.drawsets import TooManyDrawsError
 from neff.records.factor import Factor
 from neff.records.jsonrows import is_array
 from neff.records.merging import fold
@@ -27,9 +28,19 @@ if TYPE_CHECKING:
     from neff.records.reader import Chunk, Reader
     from neff.records.table import Records
 
-__all__ = ["DroppedError", "NeedsRowsError", "Request", "checked", "file_sums", "part_sums"]
+__all__ = [
+    "DroppedError",
+    "NeedsRowsError",
+    "Request",
+    "checked",
+    "chunk_sums",
+    "file_sums",
+    "part_sums",
+    "sourced",
+    "summed_layout",
+]
 
-ROWS = 1 << 20
+ROWS = 1 << 21
 """Rows per part."""
 
 
@@ -80,11 +91,11 @@ def file_sums(file: File, request: Request) -> ItemSums:
     RecordsError
         If it cannot be read, or rows contradict each other.
     NeedsRowsError
-        If it has labels, and they matter.
+        If it has labels, and they matter; or draws with more names than can be remembered.
     """
     while True:
         try:
-            return checked(part_sums(file, request), file, request)
+            return checked(part_sums(file, request), file.shown, request)
         except DroppedError as error:
             request = request.without(error)
 
@@ -106,22 +117,14 @@ def part_sums(file: File, request: Request, rows: range | None = None) -> ItemSu
         layout = request.columns.resolve(tuple(reader.header(file.path)), path=file.path, keep="mapped")
         if layout.loose or layout.target is not None:  # what a column is can only be told from all of it
             return _whole(reader, file, request)
-        if layout.label is not None:
-            _refuse_labels(request, f"column {layout.label!r} holds labels", file)
-        layout = replace(
-            layout,
-            label=None,
-            weight=None if "weight" in request.dropped else layout.weight,
-            clusters=() if "cluster" in request.dropped else layout.clusters,
-        )
-        sums = fold(_parts(reader, file, layout, request, rows))
-        notes = dict.fromkeys(note for source in sums.sources for note in source.notes)
-        notes |= dict.fromkeys(request.notes)
-        source = Source(file.shown, sums.sources[0].format, sums.n_draws, tuple(notes))
-        return replace(sums, sources=(source,))
+        layout = summed_layout(layout, request, file.shown)
+        try:
+            return sourced(fold(_parts(reader, file, layout, request, rows)), request, file.shown)
+        except TooManyDrawsError as error:
+            raise NeedsRowsError(error.problem, error.fix, path=file.shown) from error
 
 
-def checked(sums: ItemSums, file: File, request: Request) -> ItemSums:
+def checked(sums: ItemSums, shown: str, request: Request) -> ItemSums:
     """Return the sums of a whole file, after what only the whole file can tell.
 
     Raises
@@ -135,7 +138,7 @@ def checked(sums: ItemSums, file: File, request: Request) -> ItemSums:
         refuse_split_items(sums.task, sums.item, sums.clusters)
     except RecordsError as error:
         if request.columns.named():
-            raise RecordsError(error.problem, error.fix, path=file.shown) from error
+            raise RecordsError(error.problem, error.fix, path=shown) from error
         note = f"the column found as the cluster was not used: {error.problem}"
         raise DroppedError("cluster", note) from error
     return sums
@@ -145,41 +148,81 @@ def _whole(reader: Reader, file: File, request: Request) -> ItemSums:
     """Read a file of a format that is read whole."""
     table = renamed(reader.read(file.path, request.columns, "mapped"), file.shown)
     if table.label is not None and not np.isnan(table.label).all():
-        _refuse_labels(request, "the file has labels", file)
+        refuse_labels(request, "the file has labels", file.shown)
     draw = Factor.of(table.draw.tolist()) if request.distinct else None
     return ItemSums.of(table, draw)
 
 
-def _refuse_labels(request: Request, what: str, file: File) -> None:
+def refuse_labels(request: Request, what: str, shown: str) -> None:
+    """Raise where labels matter."""
     if request.labels:
         raise NeedsRowsError(
             f"{what}, and judges are calibrated on answers, not on sums.",
             "Read it into memory, or take the mean score as it stands: estimator mean.",
-            path=file.shown,
+            path=shown,
         )
 
 
 def _parts(reader: Reader, file: File, layout: Layout, request: Request, rows: range | None) -> Iterator[ItemSums]:
     if reader.chunks is None:
         return
-    format_ = "json" if reader.name == "jsonl" and is_array(file.path) else reader.name
+    name = "json" if reader.name == "jsonl" and is_array(file.path) else reader.name
+    source = Source(file.shown, name, 0)
     empty = True
     for chunk in reader.chunks(file.path, layout, ROWS, rows):
         empty = False
-        table = assemble(
-            layout,
-            chunk.columns,
-            path=file.shown,
-            format=format_,
-            model=stem_of(file.path),
-            line_of=chunk.line_of,
-            notes=chunk.notes,
-            whole=False,
-        )
-        _refuse_other_roles(layout, table)
-        yield ItemSums.of(table, _draws(layout, chunk, table) if request.distinct else None)
+        yield chunk_sums(chunk, layout, request, source, stem_of(file.path))
     if empty:
         raise RecordsError("the table has no rows.", "Give a file with at least one draw.", path=file.path)
+
+
+def chunk_sums(chunk: Chunk, layout: Layout, request: Request, source: Source, model: str) -> ItemSums:
+    """Return the sums over some rows of a source; `model` is its name where no column has it.
+
+    Raises
+    ------
+    DroppedError
+        If a guessed role must be dropped; see `Request.without`.
+    RecordsError
+        If a row cannot be used.
+    """
+    table = assemble(
+        layout,
+        chunk.columns,
+        path=source.path,
+        format=source.format,
+        model=model,
+        line_of=chunk.line_of,
+        notes=chunk.notes,
+        whole=False,
+    )
+    _refuse_other_roles(layout, table)
+    return ItemSums.of(table, _draws(layout, chunk, table) if request.distinct else None)
+
+
+def summed_layout(layout: Layout, request: Request, shown: str) -> Layout:
+    """Return the layout with the roles that sums carry.
+
+    Raises
+    ------
+    NeedsRowsError
+        If there are labels, and they matter.
+    """
+    if layout.label is not None:
+        refuse_labels(request, f"column {layout.label!r} holds labels", shown)
+    return replace(
+        layout,
+        label=None,
+        weight=None if "weight" in request.dropped else layout.weight,
+        clusters=() if "cluster" in request.dropped else layout.clusters,
+        guessed=layout.guessed - request.dropped - {"label"},
+    )
+
+
+def sourced(sums: ItemSums, request: Request, shown: str) -> ItemSums:
+    """Return the sums with one source in place of one for each part, and what the parts had to say."""
+    notes = dict.fromkeys(note for source in sums.sources for note in source.notes) | dict.fromkeys(request.notes)
+    return replace(sums, sources=(Source(shown, sums.sources[0].format, sums.n_draws, tuple(notes)),))
 
 
 def _refuse_other_roles(layout: Layout, table: Records) -> None:

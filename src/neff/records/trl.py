@@ -36,9 +36,8 @@ def _sniff(path: Path, head: bytes) -> bool:
 
 
 def _is_ours(names: Sequence[str]) -> bool:
-    """Return whether the first columns are step, prompt, completion; the footer also has other text."""
-    places = [names.index(name) for name in _FIRST if name in names]
-    return len(places) == len(_FIRST) and places == sorted(places) and places[-1] - places[0] <= 4 and places[0] <= 3
+    """Return whether the first columns are step, prompt, completion; the name of the whole schema comes before."""
+    return tuple(names[1:4]) == _FIRST
 
 
 def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:

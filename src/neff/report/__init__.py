@@ -7,20 +7,28 @@ Examples
 ('text', 'html', 'markdown', 'json', 'junit', 'csv', 'eee', 'parquet')
 """
 
+from neff.report.audits import audit_document
 from neff.report.build import evaluation_document
 from neff.report.document import Document, Gate, document
 from neff.report.output import formats, render, show, write
+from neff.report.plans import audit_plan_document, budget_plan_document, plan_document
 from neff.report.saved import load, schema
+from neff.report.subtasks import subtasks_document
 
 __all__ = [
     "Document",
     "Gate",
+    "audit_document",
+    "audit_plan_document",
+    "budget_plan_document",
     "document",
     "evaluation_document",
     "formats",
     "load",
+    "plan_document",
     "render",
     "schema",
     "show",
+    "subtasks_document",
     "write",
 ]

@@ -23,6 +23,7 @@ __all__ = ["audit_document"]
 
 BRIEF = ("policy", "verdict", "residual", "interval", "margin_to_hold", "n", "n_eff", "reason")
 BRIEF_DECILES = ("policy", "low", "high", "n", "residual", "standard_error")
+MOST_SENTENCES = 4
 WORDS = {
     Verdict.FAILS: "fails for ",
     Verdict.UNDECIDED: "is undecided for ",
@@ -39,14 +40,14 @@ def audit_document(result: Audit, *, gates: Sequence[Gate] = ()) -> Document:
     if result.deciles:
         title = "Residuals by tenths of the score"
         block = TableBlock(_named(result.deciles_table()), title, BRIEF_DECILES, "", open=False)
-        sections.append(Section((title,), (block,), "detail"))
+        sections.append(Section((title,), (block,), "origin"))
     notes: list[Text] = [(note,) for note in result.notes]
     sections.append(Section(("Notes",), (Bullets((*notes, *_assumed(result))),), "context"))
     return Document(
         title=_title(result),
         kind="transport audit",
         kicker=_kicker(result),
-        lead=tuple(_sentence(row, result) for row in result.rows if row.verdict is not Verdict.NOT_CHECKED),
+        lead=_lead(result),
         facts=_facts(result),
         notices=gate_notices(gates),
         sections=tuple(sections),
@@ -77,6 +78,16 @@ def _facts(result: Audit) -> tuple[Fact, ...]:
         Fact("Margin", "–" if result.margin is None else f"{result.margin:g}", ("in units of the label",)),
         Fact("Confidence", f"{100 * result.level:g}%", ("of all intervals together",)),
     )
+
+
+def _lead(result: Audit) -> tuple[Text, ...]:
+    """Say the most important first: what fails, then what is undecided."""
+    order = list(WORDS)
+    checked = [row for row in result.rows if row.verdict is not Verdict.NOT_CHECKED]
+    rows = sorted(checked, key=lambda row: order.index(row.verdict))
+    more = len(rows) - MOST_SENTENCES
+    said = tuple(_sentence(row, result) for row in rows[:MOST_SENTENCES])
+    return said if more <= 0 else (*said, (f"{plural(more, 'more policy', 'more policies')} in the table.",))
 
 
 def _sentence(row: Transport, result: Audit) -> Text:

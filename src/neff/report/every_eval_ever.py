@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neff.errors import ArgumentTypeError
+from neff.errors import ArgumentTypeError, OutputError
 from neff.evaluate.result import Evaluation
 from neff.report.writing import write_bytes
 
@@ -102,7 +102,10 @@ def write_datastore(
         developer, _, short = model.rpartition("/")
         place = Path("data", _file_name(collection), _file_name(developer or "unknown"), _file_name(short))
         target = Path(folder) / place
-        target.mkdir(parents=True, exist_ok=True)
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot make {target}: {error.strerror or error}. Give another folder.") from error
         if records is not None:
             lines = [_dump(line) + "\n" for line in sample_lines(records, model, log["evaluation_id"])]
             content = "".join(lines).encode()

@@ -27,12 +27,12 @@ def subtasks_document(result: SubtaskScores, *, gates: Sequence[Gate] = ()) -> D
     """Return the document of subtask scores: which rule to use, the scores, the rules' risks, notes."""
     use = [fit for fit in result.fits if fit.reason is None]
     title = f"Use {use[0].best} scores" if len(use) == 1 else f"Scores of {plural(len(result.cells), 'subtask cell')}"
+    models, tasks = {cell.model for cell in result.cells}, {cell.task for cell in result.cells}
     notes = tuple((note,) for note in result.notes)
     return Document(
         title=(title,),
         kind="subtask scores",
-        kicker=(f"{plural(len({c.model for c in result.cells}), 'model')} · ",)
-        + (plural(len({c.task for c in result.cells}), "task"),),
+        kicker=(f"{plural(len(models), 'model')} · {plural(len(tasks), 'task')}",),
         lead=tuple((str(fit),) for fit in result.fits),
         notices=gate_notices(gates),
         sections=(

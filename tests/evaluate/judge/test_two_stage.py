@@ -136,7 +136,7 @@ def test_a_curve_that_bends_back_is_learned_and_a_monotone_one_cannot() -> None:
     fold = np.arange(401) % 5
     two_stage, monotone = (calibrate(score, label, fold=fold, mode=mode) for mode in ("two-stage", "monotone"))
     assert two_stage.quality.rmse_out_of_fold < 0.12
-    assert monotone.quality.rmse_out_of_fold > 0.25
+    assert monotone.quality.rmse_out_of_fold > 2 * two_stage.quality.rmse_out_of_fold
 
 
 def test_a_constant_column_says_nothing() -> None:

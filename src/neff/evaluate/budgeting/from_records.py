@@ -92,12 +92,13 @@ def pilot_variance(
     counts = {name: len(np.unique(prompt[known & (model.codes == code)])) for code, name in enumerate(model.levels)}
     chosen = named or tuple(name for name, count in counts.items() if count >= FEWEST_LABELS)
     short = [name for name in named if counts[name] < FEWEST_LABELS]
-    if short or not chosen:
-        name = short[0] if short else max(counts, key=lambda each: counts[each])
-        raise RecordsError(
-            f"{name} has {counts[name]} labelled prompts; a pilot needs {FEWEST_LABELS}.",
-            "Label more prompts, drawn at random, or plan from the judge's quality (VarianceModel.from_quality).",
-        )
+    fix = "Label more prompts, drawn at random, or plan from the judge's quality (`VarianceModel.from_quality`, --judge-r2)."
+    if short:
+        have = f"{short[0]} has {counts[short[0]]} labelled prompts"
+        raise RecordsError(f"{have}; a pilot needs {FEWEST_LABELS}.", fix)
+    if not chosen:
+        most = max(counts.values(), default=0)
+        raise RecordsError(f"no model has the {FEWEST_LABELS} labelled prompts that a pilot needs; most: {most}.", fix)
     found = [_of_model(table, name, prompt, scale) for name in chosen]
     reason = next((part.reason for part in found if part.reason is not None), None)
     return VarianceModel(

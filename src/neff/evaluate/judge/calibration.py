@@ -34,7 +34,6 @@ Mode: TypeAlias = Literal["auto", "monotone", "two-stage"]
 SCHEMA = "neff.calibration/1"
 
 CALL = "Calibration.predict"
-
 THIN = 100_000  # answers beyond which the fold means of two-stage curves are taken over evenly spaced ones
 
 
@@ -107,8 +106,8 @@ class Calibration:
     def fold_means(self, score: ArrayLike, covariates: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return the mean of `predict_fold(k, ...)` over the rows for every k, shape (K,).
 
-        Monotone curves take one pass over the rows for all folds. Two-stage curves take K passes over the distinct
-        scores, or over 100,000 rows evenly spaced in the order of the score, which tell how much folds differ.
+        One pass over the rows for monotone curves; K passes over the distinct scores for two-stage ones, or over
+        100,000 rows evenly spaced in the order of the score, which tell how much folds differ.
         """
         scores, table = check_rows(score, covariates, call=CALL)
         if len(scores) == 0:
@@ -196,12 +195,13 @@ def calibrate(
     scale
         Lowest and highest possible label, declared, never guessed from the data.
     weights
-        How much each row counts, shape (n,), 0 or more; rows of weight 0 leave no trace.
+        How much each row counts, shape (n,), 0 or more; rows of weight 0 leave no trace. 1 / propensity, where
+        answers were labelled with known unequal probabilities.
     n_folds
         Number of folds; by default the largest fold plus one.
     prompt
-        Prompt of each row, integer codes of shape (n,), where a prompt has several labelled answers: "auto" keeps
-        them together. None takes every row for a prompt of its own.
+        Prompt of each row, codes of shape (n,), where a prompt has several labelled answers, which may err together.
+        None takes every row for a prompt of its own.
 
     Returns
     -------

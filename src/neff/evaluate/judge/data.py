@@ -96,9 +96,9 @@ def check_prompts(values: Any, *, argument: str, call: str) -> NDArray[np.int64]
         return np.empty(0, np.int64)
     if codes.ndim != 1 or codes.dtype.kind not in "iu":
         got = f"dtype {codes.dtype}, shape {codes.shape}"
-        raise ArgumentTypeError(argument, "a vector of integer codes", got, "Number the prompts from 0.", call=call)
+        raise ArgumentTypeError(argument, "a vector of integer codes", got, "Number them from 0.", call=call)
     if int(codes.min()) < 0:
-        raise ArgumentError(argument, "0 or more", int(codes.min()), "Number the prompts from 0.", call=call)
+        raise ArgumentError(argument, "0 or more", int(codes.min()), "Number them from 0.", call=call)
     return codes.astype(np.int64, copy=False)
 
 

@@ -37,7 +37,22 @@ BORROWED = "borrowed calibration: no labels of its own, so the interval does not
 def direct(
     judged: Judged, calibration: Calibration, folds: FoldMap, *, method: DirectMethod = "augmented"
 ) -> PolicyEstimate:
-    """Estimate one policy's mean label by the named method; see the functions of this module."""
+    """Estimate one policy's mean label by the named method; see the functions of this module.
+
+    Parameters
+    ----------
+    judged
+        The policy's answers.
+    calibration, folds
+        Learned from the labels of all policies, and the folds it was learned with; "labels" and "judge" do without.
+    method
+        "augmented" (the default), "augmented-tuned", "plug-in", "labels" or "judge".
+
+    Returns
+    -------
+    PolicyEstimate
+        For `infer` and `infer_difference`.
+    """
     check_choice(method, get_args(DirectMethod), argument="method", call="direct")
     if method == "labels":
         return labels_only(judged)

@@ -7,6 +7,7 @@ long sequences to pool, not 2,000 passes over the rows (see `refit_plan`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from neff.errors import ArgumentError
 from neff.evaluate.judge.checks import checked_scale
+from neff.evaluate.judge.inference import ROUNDING
 from neff.evaluate.judge.refit_plan import RefitPlan
 from neff.stats._options import check_choice, seeded
 from neff.stats._validate import check_count, check_level
@@ -36,7 +38,8 @@ WORK = 4_000_000
 class RefitBootstrap:
     """Resampled means, shape (B, n_policies); a row is one resample, so differences of columns are paired.
 
-    `seed` is None where a Generator was given, whose state is the caller's.
+    `seed` is None where a Generator was given, whose state is the caller's. Where all resamples are equal (all labels
+    are) they say nothing: standard error, interval and p-value are NaN.
     """
 
     policies: tuple[str, ...]
@@ -45,24 +48,31 @@ class RefitBootstrap:
 
     def standard_errors(self) -> NDArray[np.float64]:
         """Return the standard deviation of each policy's mean, shape (n_policies,)."""
-        return np.asarray(self.means.std(axis=0, ddof=1))
+        return np.array([self._values(policy).std(ddof=1) for policy in self.policies])
 
     def interval(self, a: str, b: str | None = None, *, level: float = 0.95) -> tuple[float, float]:
         """Return the percentile interval of policy a, or of a minus b."""
         level = check_level(level, call="RefitBootstrap.interval")
-        values = self._column(a) if b is None else self._column(a) - self._column(b)
-        low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+        low, high = np.quantile(self._values(a, b), [(1 - level) / 2, (1 + level) / 2])
         return float(low), float(high)
 
     def p_value(self, a: str, b: str) -> float:
         """Return the two-sided sign share of a minus b, smoothed by one; never below 2 / (B + 1)."""
-        values = self._column(a) - self._column(b)
+        values = self._values(a, b)
+        if np.isnan(values).any():
+            return math.nan
         fewer = min(int((values <= 0).sum()), int((values >= 0).sum()))
         return min(1.0, 2 * (fewer + 1) / (len(values) + 1))
 
-    def _column(self, policy: str) -> NDArray[np.float64]:
-        check_choice(policy, self.policies, argument="policy", call="RefitBootstrap")
-        return self.means[:, self.policies.index(policy)]
+    def _values(self, a: str, b: str | None = None) -> NDArray[np.float64]:
+        columns = []
+        for policy in (a,) if b is None else (a, b):
+            check_choice(policy, self.policies, argument="policy", call="RefitBootstrap")
+            columns.append(self.means[:, self.policies.index(policy)])
+        values = columns[0] if b is None else columns[0] - columns[1]
+        if float(np.ptp(values)) > ROUNDING * max(float(np.abs(column).max()) for column in columns):
+            return values
+        return np.full(len(values), math.nan)
 
 
 def bootstrap_refit(

@@ -72,8 +72,8 @@ def blocks(records: Records | ItemSums, *, unscored: Unscored = "exclude") -> It
     means, within = sums.means(unscored_as_zero=wrong), sums.within(unscored_as_zero=wrong)
     weights = None if sums.weights is None else sums.weight_totals(unscored_as_zero=wrong)
     group = sums.metric.codes.astype(np.int64) * sums.task.n_levels + sums.task.codes
-    edges = np.flatnonzero(np.r_[True, group[1:] != group[:-1], True]) if len(group) else []
-    for start, stop in pairwise(edges):
+    edges = np.flatnonzero(np.r_[True, group[1:] != group[:-1], True])
+    for start, stop in pairwise(edges.tolist() if len(group) else []):
         yield _block(sums, slice(start, stop), means, within, weights, wrong=wrong)
 
 
