@@ -54,12 +54,15 @@ bench: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/zensical build --clean --strict
 
-# Logs of the real producers, made offline in an environment of their own (they need dozens of packages).
-fixtures:
+# Logs of the real producers, made offline in environments of their own (they need dozens of packages); and of those
+# that do not run offline, from what their source says.
+fixtures: $(VENV)/.dev
 	$(PYTHON) -m venv $(VENV)-fixtures
 	$(VENV)-fixtures/bin/python -m pip install -q torch==2.13.0
 	$(VENV)-fixtures/bin/python -m pip install -q -c constraints.txt inspect-ai lm-eval zstandard
 	$(VENV)-fixtures/bin/python tests/fixtures/make_fixtures.py
+	sh tests/fixtures/make_promptfoo.sh
+	$(BIN)/python tests/fixtures/make_built_fixtures.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-fixtures node_modules site .cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,10 +12,12 @@ import random
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-N_RESULTS, N_PASSAGES, N_NOTES, N_QUIZ = 120, 40, 60, 40
+N_RESULTS, N_PASSAGES, N_NOTES, N_QUIZ, N_JUDGED = 120, 40, 60, 40, 150
 MODELS = {"base": 0.56, "distilled": 0.66, "tuned": 0.74}
 READERS = {"reader-a": 0.55, "reader-b": 0.63}
 TASKS = ("factual", "inference")
+JUDGED = {"base": (0.50, 0.0), "tuned": (0.58, 0.0), "verbose": (0.52, 0.2)}
+"""True quality, and how much the judge likes the model beyond it."""
 STUDENTS = {"student-1": 0.85, "student-2": 0.65}
 
 
@@ -34,6 +36,7 @@ def tables() -> dict[str, list[tuple]]:
         "before.csv": notes(random.Random(3), 0.62, first=0),
         "after.csv": notes(random.Random(3), 0.67, first=3),
         "quiz.csv": quiz(random.Random(4)),
+        "judged.csv": judged(random.Random(7)),
     }
 
 
@@ -84,6 +87,19 @@ def quiz(rng: random.Random) -> list[tuple]:
             wrong = [letter for letter in "ABCD" if letter != gold][int(3 * rng.random())]
             letters.append(gold if rng.random() < mean else wrong)
         rows.append((i, gold, *letters))
+    return rows
+
+
+def judged(rng: random.Random) -> list[tuple]:
+    """Three models, a judge's score on all answers, a person's label on a random half; the judge flatters one."""
+    rows: list[tuple] = [("item", "model", "score", "label")]
+    for i in range(1, N_JUDGED + 1):
+        ease = 0.6 * (rng.random() - 0.5)
+        for model, (mean, liked) in JUDGED.items():
+            label = share(mean + ease + 0.3 * (rng.random() - 0.5))
+            score = share(0.3 + 0.6 * label + liked + 0.2 * (rng.random() - 0.5))
+            known = f"{label:.2f}" if rng.random() < 0.5 else ""
+            rows.append((f"q{i:03d}", model, f"{score:.2f}", known))
     return rows
 
 

@@ -44,4 +44,6 @@ class Reason(StrEnum):
     NO_REPEATS = "one draw per item"
     POOR_FIT = "the model fits badly"
     OF_TASKS = "an average over tasks"
+    MISSING_TASK = "not scored in every task"
+    SHARED_CLUSTERS = "clusters shared by tasks"
     ONE_ANSWER_PER_CELL = "one answer per cell"

@@ -116,7 +116,7 @@ def test_the_terminal_shows_the_verdicts_the_worst_first(neff: Callable[..., Any
     text = " ".join(outcome.out.split())
     assert "all within the margin of 0.03" in text
     assert "all beyond the margin of 0.03" in text
-    assert "labelled prompts would show it, were the calibration right" in text
+    assert "if that is the true mean, about " in text
     assert all(len(line) <= 100 for line in outcome.out.splitlines())
 
 

@@ -277,3 +277,58 @@ def test_mmlu_pro_takes_only_the_models_for_models(neff: Callable[..., Any], nef
     assert models.isdisjoint({"question_id", "gold", "cat", "nopt"})
     for left_out in ("cat", "nopt"):
         assert f"'{left_out}'" in outcome.err
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> Path:
+    """Three models, seven tasks, five items each."""
+    path = tmp_path / "tasks.csv"
+    rows = [
+        f"q{i},{m},t{t},{int((i * 7 + 3 * t + 5 * k) % 11 < 5 + k)}"
+        for k, m in enumerate("abc")
+        for t in range(7)
+        for i in range(5)
+    ]
+    path.write_text("item,model,task,score\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_shrunk_scores_stand_beside_the_raw_ones(neff: Callable[..., Any], tasks: Path, tmp_path: Path) -> None:
+    found = result_of(neff("evaluate", tasks, "--shrink", "--json"))
+    expected = package.subtask_scores(package.read(tasks))
+    assert found["subtasks"]["cells"] == expected.to_dict()["cells"]
+    assert found["subtasks"]["fits"] == expected.to_dict()["fits"]
+    raw = {(e["task"], e["model"]): e["value"] for e in found["estimates"]}
+    assert all(raw[cell["task"], cell["model"]] == cell["raw"] for cell in found["subtasks"]["cells"])
+    without = result_of(neff("evaluate", tasks, "--json"))
+    assert without["subtasks"] is None
+    assert without["estimates"] == found["estimates"]
+    shown = neff("evaluate", tasks, "--shrink", "-o", tmp_path / "r.json")
+    assert shown.out.index("Scores by subtask, raw and shrunk") < shown.out.index("Estimated risk of each rule")
+    assert neff("report", tmp_path / "r.json").out == shown.out
+
+
+def test_the_seed_deals_the_folds_of_the_shrinking(neff: Callable[..., Any], tasks: Path) -> None:
+    first, again, other = (result_of(neff("evaluate", tasks, "--shrink", "--json", "--seed", s)) for s in (0, 0, 5))
+    assert first["subtasks"] == again["subtasks"]
+    expected = package.subtask_scores(package.read(tasks), rng=5)
+    assert other["subtasks"]["cells"] == expected.to_dict()["cells"]
+
+
+def test_refused_levels_are_not_shrunk(neff: Callable[..., Any], tmp_path: Path) -> None:
+    """Labels on two models only, and the third where no label is: its level is refused in every task."""
+    lines = ["item,model,task,score,label"]
+    for t in range(3):
+        for i in range(67):
+            score = (i * 13 % 67) / 80
+            lines += [f"q{i},{m},t{t},{score:.3f},{min(score + 0.1 * (i % 3 == k), 1):.3f}" for k, m in enumerate("ab")]
+            lines.append(f"q{i},c,t{t},{0.95 + i % 5 / 100:.2f},")
+    path = tmp_path / "refused.csv"
+    path.write_text("\n".join(lines) + "\n")
+    found = result_of(neff("evaluate", path, "--shrink", "--json"))
+    cells = {(cell["task"], cell["model"]): cell for cell in found["subtasks"]["cells"]}
+    assert {e["model"] for e in found["estimates"] if e["refused"]} == {"c"}
+    assert cells["t0", "c"]["raw"] is not None
+    assert cells["t0", "c"]["shrunk"] is None
+    assert cells["t0", "a"]["shrunk"] is not None
+    assert any(note.startswith("3 scores whose level is refused are shown raw") for note in found["subtasks"]["notes"])

@@ -357,7 +357,7 @@ def test_a_seed_gives_the_same_bootstrap_again():
     drawn = neff.evaluate(columns, **options)
     assert drawn.estimates == neff.evaluate(columns, **options, rng=drawn.estimates[0].seed).estimates
     for e, analytic in zip(first.estimates, neff.evaluate(columns, calibration="monotone").estimates, strict=True):
-        assert e.standard_error == pytest.approx(analytic.standard_error, rel=0.35)
+        assert e.standard_error == pytest.approx(analytic.standard_error, rel=0.35)  # 211 resamples on 33 labels
 
 
 # The arena data.
@@ -370,7 +370,7 @@ def test_arena_with_labels_on_base_only(base_only):
     assert "8.8 of 480 labels count" in refused["unhelpful"]
     assert result.estimates[-1].model == "unhelpful"  # ranked last by value
     sizes = {gate.policy: gate.value for gate in result.gates if gate.quantity == "label_ess"}
-    assert sizes.pop("unhelpful") == pytest.approx(8.8, abs=0.05)
+    assert round(sizes.pop("unhelpful"), 1) == 8.8
     assert all(449 < size < 475 for size in sizes.values())
     assert "unhelpful" not in result.tied("all", "score")
     assert {c.verdict for c in result.comparisons} == {Verdict.NOT_GRADED}

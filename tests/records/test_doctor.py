@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +12,6 @@ from neff import diagnose
 from neff.errors import ArgumentTypeError, RecordsError
 from neff.records import Diagnosis
 from neff.results import Table
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FULL = "question_id,policy,acc,epoch,passage,oracle_label,weight,length\n"
 ROWS = [f"q{i},{m},{i % 2},{d},p{i % 3},{'' if i else 1},1,{i}\n" for i in range(5) for m in "ab" for d in range(2)]
@@ -40,7 +37,8 @@ def test_a_file_with_everything(tmp_path: Path) -> None:
     }
     assert (file.format, file.n_rows, file.n_unscored, file.n_items, file.draws) == ("csv", 20, 0, 5, (2, 2))
     assert (file.models, file.tasks, file.metrics) == (("a", "b"), ("all",), ("acc",))
-    assert file.missing == ()
+    assert file.missing == ("log-probabilities: without them no model is judged by the answers of another",)
+    assert (file.has, file.lacks) == (("scores", "pairs", "repeats", "clusters", "labels", "weights"), ("log-probs",))
     assert [sentence.split(" ")[0] for sentence in file.can] == [
         "mean",
         "paired",
@@ -68,7 +66,9 @@ def test_a_file_with_little(tmp_path: Path) -> None:
         "repeats",
         "clusters",
         "oracle labels",
+        "log-probabilities",
     ]
+    assert file.lacks == ("scores", "pairs", "repeats", "clusters", "labels", "log-probs")
     assert found.command == f"neff evaluate '{path}'"
     text = str(found)
     for part in ("my model.csv: csv", "id (item), correct (score)", "3 draws, 3 unscored", "missing   scores"):
@@ -127,8 +127,37 @@ def test_files_that_do_not_fit_together(tmp_path: Path) -> None:
     found = diagnose(tmp_path)
     assert found.together is not None
     assert "is in two files" in found.together.problem
-    assert not found.readable()
-    assert found.command == ""
+    assert found.readable()  # each of them, and both once they are told apart
+    assert found.command == f"neff evaluate {tmp_path} --by-file models"
+    assert [file.command for file in found.files] == [f"neff evaluate {tmp_path}/{k}.csv" for k in (1, 2)]
+    assert str(found).count("  run       neff evaluate") == 2
+    (tmp_path / "2.csv").write_text("id,model,correct,cluster\n1,a,1,c\n")
+    mixed = diagnose(tmp_path)
+    assert mixed.together is not None
+    assert "some inputs have a cluster column" in mixed.together.problem
+    assert mixed.command == ""
+
+
+def test_log_probabilities_are_seen_by_their_names(tmp_path: Path) -> None:
+    path = tmp_path / "logged.csv"
+    path.write_text("id,model,score,log_prob_old,logprob_new,logo\n1,a,1,-3,-4,x\n")
+    (file,) = diagnose(path).files
+    assert file.can[-1].endswith("--log-prob and --target-log-prob ('log_prob_old', 'logprob_new')")
+    assert "log-probs" in file.has
+
+
+def test_a_folder_of_everybody_s_logs() -> None:
+    fixtures = Path(__file__).parents[1] / "fixtures"
+    found = diagnose(fixtures)
+    readable = [file for file in found.files if not file.problem]
+    assert {"inspect", "lm-eval"} <= {file.format for file in readable}
+    assert all(file.has and file.command == f"neff evaluate {file.path}" for file in readable)
+    assert all(file.problem.endswith(".") or ":" in file.problem for file in found.files if file not in readable)
+    text = str(found)
+    assert f"{len(readable)} of {len(found.files)} files can be read, in {fixtures}/" in text
+    assert "run on one file: neff evaluate FILE" in text
+    assert "\nnot read:\n  VERSIONS.txt (unknown): the format is not known." in text
+    assert text.endswith(f"run: neff evaluate {fixtures} --by-file models")
 
 
 def test_nothing_readable_in_a_folder(tmp_path: Path) -> None:

@@ -203,3 +203,29 @@ def test_a_file_that_cannot_be_read_raises(tmp_path):
     empty.write_text("")
     with pytest.raises(RecordsError, match="the file is empty"):
         check_reader(TOY, empty)
+
+
+def test_parts_without_header_and_with_a_wrong_count(tmp_path):
+    file = tmp_path / "scores.csv"
+    file.write_text(
+        "item,model,score\n" + "".join(f"q{j % 7},m{j % 2},{j / 10}\n" for j in range(23)), encoding="utf-8"
+    )
+    assert check_reader(CSV, file).passed
+    headless = check_reader(replace(CSV, header=None), file)
+    assert headless.failures == ("it reads in parts, but gives no header.",)
+    miscounted = check_reader(replace(CSV, count=lambda path: 22), file)
+    assert miscounted.failures == ("it counts 22 rows, 23 were read.",)
+    deaf = check_reader(replace(CSV, count=lambda path: 23), file)
+    assert deaf.failures == ("two ranges of rows do not add up to the whole.",)
+
+
+def test_parts_that_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("neff.records.delimited._CHUNK", 5)
+    file = tmp_path / "scores.csv"
+    file.write_text("item,model,score\n" + "".join(f"q{j},m,{j / 10}\n" for j in range(23)), encoding="utf-8")
+
+    def forgetful(path, layout, size=None, rows=None):
+        yield next(CSV.chunks(path, layout, size, rows))
+
+    report = check_reader(replace(CSV, chunks=forgetful), file)
+    assert report.failures == tuple(f"parts of about {size} rows do not add up to the whole." for size in (1, 7))

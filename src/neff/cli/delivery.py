@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from neff.cli.options import Gates, Output
     from neff.evaluate.result import Evaluation
     from neff.report import Gate
+    from neff.results import Comparison
 
 __all__ = ["Delivery", "prepare"]
 
@@ -141,7 +142,7 @@ def _check_file(path: Path, inputs: Iterable[Path]) -> None:
 
 
 def inconclusive(result: Evaluation) -> list[str]:
-    """Return what the data leave open, one sentence each: a tie with the best, or a number that is undefined.
+    """Return what the data leave open, one sentence each: a tie with the best, a number undefined, a level refused.
 
     Where tasks were averaged, the average decides, not each task.
     """
@@ -155,17 +156,22 @@ def inconclusive(result: Evaluation) -> list[str]:
             continue
         undefined = [e for e in result.estimates if (e.task, e.metric) == (task, metric) and e.reason is not None]
         found += [f"{e.model} on {task} is undefined: {e.reason}." for e in undefined]
+        refused = [e for e in result.estimates if (e.task, e.metric) == (task, metric) and e.refused]
+        found += [f"the level of {e.model} on {task} is refused: {e.refused}." for e in refused]
         tied = result.tied(task, metric)
         if len(tied) > 1:
             found.append(f"{tied[0]} and {tied[1]} are not told apart on {task}." + _more(len(tied) - 2))
-        elif not tied:
-            pairs = [c for c in result.comparisons if (c.task, c.metric) == (task, metric)]
-            found += [f"{c.a} and {c.b} are not told apart on {task}." for c in pairs if not _decided(c)]
+            continue
+        pairs = [c for c in result.comparisons if (c.task, c.metric) == (task, metric)]
+        found += [
+            _open(c) for c in pairs if c.verdict not in ("holds", "fails") and (not tied or tied[0] in (c.a, c.b))
+        ]
     return found
 
 
-def _decided(comparison: Any) -> bool:
-    return comparison.verdict in ("holds", "fails")
+def _open(c: Comparison) -> str:
+    words = "not told apart" if c.verdict == "undecided" else str(c.verdict)
+    return f"{c.a} and {c.b} are {words} on {c.task}."
 
 
 def _more(count: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -33,6 +33,7 @@ def evaluate(
     judge: Judge = NO_JUDGE,
     no_compare: Annotated[Flag, Parameter(group=STATISTICS)] = False,
     shrink: Annotated[Flag, Parameter(group=STATISTICS)] = False,
+    engine: Annotated[Literal["auto", "memory", "stream", "ray"], Parameter(group=STATISTICS)] = "auto",
     output: Output = NO_OUTPUT,
     gates: Gates = NO_GATES,
 ) -> int:
@@ -54,16 +55,19 @@ def evaluate(
         Scores only.
     shrink
         For many tasks with few items each: scores shrunk towards a common value, beside the raw ones.
+    engine
+        stream keeps sums per item, not rows, for files larger than memory (auto sees when); ray makes them in your
+        cluster (RAY_ADDRESS). The result is the same to the last bit.
     """
     from neff.cli.delivery import prepare
     from neff.cli.progress import progress
-    from neff.cli.records import evaluate_options, existing, judge_columns, read_records
+    from neff.cli.records import evaluate_options, existing, load_records
     from neff.evaluate import evaluate as run
     from neff.evaluate import subtask_scores
 
     paths = existing(records, "evaluate")
     delivery = prepare(output, gates, inputs=paths)
-    table = read_records(paths, columns, also=judge_columns(judge), quiet=output.quiet)
+    table = load_records(paths, columns, engine, judge, quiet=output.quiet)
     with progress("comparing", quiet=output.quiet):
         result = run(table, pairs=not no_compare, **evaluate_options(statistics, judge))
         if shrink:

@@ -12,9 +12,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from neff.cli.options import Columns, Judge, Statistics
-    from neff.records import Records
+    from neff.records import ItemSums, Records
+    from neff.records.big import Engine
 
-__all__ = ["STDIN", "as_given", "column_names", "evaluate_options", "existing", "judge_columns", "read_records"]
+__all__ = [
+    "STDIN",
+    "as_given",
+    "column_names",
+    "evaluate_options",
+    "existing",
+    "judge_columns",
+    "load_records",
+    "read_records",
+]
 
 STDIN = "<stdin>"
 """How `-` is called once the command line is parsed, where a lone hyphen is no word."""
@@ -64,6 +74,25 @@ def read_records(paths: Sequence[Path], columns: Columns, *, also: Sequence[str]
 
     with progress("reading", quiet=quiet):
         return read(as_given(paths), keep=tuple(also) or "mapped", by_file=columns.by_file, **column_names(columns))
+
+
+def load_records(
+    paths: Sequence[Path], columns: Columns, engine: Engine, judge: Judge, *, quiet: bool = False
+) -> Records | ItemSums:
+    """Read all inputs: rows, or sums of them where they are too many."""
+    from neff.records.big import load
+
+    also = judge_columns(judge)
+    with progress("reading", quiet=quiet):
+        return load(
+            as_given(paths),
+            engine=engine,
+            rows=bool(also) or judge.estimator not in ("auto", "mean"),
+            labels=judge.estimator != "mean",
+            keep=tuple(also) or "mapped",
+            by_file=columns.by_file,
+            **column_names(columns),
+        )
 
 
 def judge_options(judge: Judge) -> dict[str, Any]:

@@ -57,4 +57,5 @@ class _Room(ModuleType):
 
 _room = sys.modules[__name__]
 _room.__class__ = _Room
+_room.__doc__ = evaluate.__doc__
 _room.__signature__ = inspect.signature(evaluate)  # type: ignore[attr-defined]

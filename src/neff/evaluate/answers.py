@@ -64,7 +64,8 @@ def judged_policies(records: Records, options: JudgeOptions) -> list[Answers]:
             "Fill it for every row.",
             call="evaluate",
         )
-    scored = ~np.isnan(records.score)
+    scored = ~np.isnan(records.score if options.estimator != "labels" else label)  # labels need no judge
+    score = np.where(np.isnan(records.score), 0.0, records.score) if options.estimator == "labels" else records.score
     policies = []
     for code, policy in enumerate(records.model.levels):
         mine = records.model.codes == code
@@ -74,12 +75,14 @@ def judged_policies(records: Records, options: JudgeOptions) -> list[Answers]:
         judged = Judged(
             policy,
             cluster.codes[rows].astype(np.int64),
-            records.score[rows],
+            score[rows],
             label[rows],
             np.column_stack([column[rows] for column in columns]) if columns else None,
             None if propensity is None else propensity[rows],
         )
-        policies.append(Answers(judged, np.unique(records.item.codes[rows]), int((mine & ~scored).sum())))
+        policies.append(
+            Answers(judged, np.unique(records.item.codes[rows]), int((mine & np.isnan(records.score)).sum()))
+        )
     return policies
 
 

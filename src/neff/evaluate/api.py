@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from neff.errors import ArgumentError, RecordsError
+from neff.errors import ArgumentError, ArgumentTypeError, RecordsError
 from neff.evaluate.answers import target_columns
 from neff.evaluate.average import policy_contests
 from neff.evaluate.judge_options import Estimator, JudgeOptions
@@ -24,7 +25,7 @@ from neff.results import Provenance
 from neff.stats._options import seeded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from neff.evaluate.judge.calibration import Mode
     from neff.evaluate.means.pair import PairedTest
@@ -171,7 +172,7 @@ def evaluate(
         margin=margin,
         aggregate=aggregate,
         unscored=unscored,
-        tests=tuple(tests),
+        tests=tests,  # type: ignore[arg-type]
         n_resamples=n_resamples,
         lower_is_better=lower_is_better,
     )
@@ -184,10 +185,18 @@ def evaluate(
     table = load(records, engine=engine, rows=rows, labels=estimator != "mean", **columns)
     if len(table) == 0:
         raise RecordsError("there are no rows.", "Give records with at least one scored draw.")
-    _check_pairs(pairs, table.model.levels)
+    pairs = _checked_pairs(pairs, table.model.levels)
     lower = frozenset(table.metric.levels if lower_is_better else ())
     if lower_is_better is None:
         lower = table.lower_is_better & frozenset(table.metric.levels)
+    if lower and unscored == "wrong":
+        raise ArgumentError(
+            "unscored",
+            "'exclude' where a lower score is better",
+            "wrong",
+            "A missing score would become 0, the best there is.",
+            call="evaluate",
+        )
     chosen = _chosen(estimator, table, target_log_prob)
     used: dict[str, Any] = {"estimator": chosen}
     if chosen == "mean" or isinstance(table, ItemSums):
@@ -235,7 +244,7 @@ def evaluate(
         tied_with_best={
             group_key(outcome.task, outcome.metric, metrics): outcome.tied for outcome in outcomes if outcome.tied
         },
-        level=level,
+        level=options.level,
         correction=correction,
         lower_is_better=lower,
         gates=tuple(gate for outcome in outcomes for gate in outcome.gates),
@@ -246,17 +255,24 @@ def evaluate(
     )
 
 
-def _check_pairs(pairs: Pairs, models: Sequence[str]) -> None:
-    for pair in () if isinstance(pairs, bool) else pairs:
+def _checked_pairs(pairs: Any, models: Sequence[str]) -> Pairs:
+    """Return True, False or the pairs asked for, each once."""
+    if isinstance(pairs, bool):
+        return pairs
+    if isinstance(pairs, str) or not isinstance(pairs, Iterable):
+        raise ArgumentTypeError(
+            "pairs", "True, False or a list of pairs of models", pairs, "Write [('a', 'b')].", call="evaluate"
+        )
+    wanted: dict[frozenset[str], tuple[str, str]] = {}
+    for pair in pairs:
+        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2 or pair[0] == pair[1]:
+            raise ArgumentError("pairs", "pairs of two models", pair, "Write [('a', 'b')].", call="evaluate")
         for model in pair:
             if model not in models:
-                raise ArgumentError(
-                    "pairs",
-                    "names of models in the records",
-                    model,
-                    f"There are: {', '.join(models[:20])}.",
-                    call="evaluate",
-                )
+                known = f"There are: {', '.join(models[:20])}."
+                raise ArgumentError("pairs", "names of models in the records", model, known, call="evaluate")
+        wanted.setdefault(frozenset(pair), (pair[0], pair[1]))
+    return list(wanted.values())
 
 
 def _chosen(

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from neff.errors import ArgumentError
 from neff.evaluate.means.score import MACRO
 from neff.evaluate.policy_contest import PolicyContest
@@ -19,8 +21,6 @@ from neff.stats.intervals import t_interval
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-
     from neff.evaluate.judge.gate import Gate
     from neff.evaluate.judge_options import JudgeOptions
     from neff.evaluate.options import Options
@@ -32,10 +32,14 @@ __all__ = ["AverageContest", "policy_contests"]
 
 @dataclass(frozen=True, slots=True)
 class AverageContest:
-    """Tasks with prompts of their own, each calibrated by itself: their variances add."""
+    """Tasks with prompts of their own, each calibrated by itself: their variances add.
+
+    Where tasks share clusters (`shared`) they do not, and the average has no standard error.
+    """
 
     metric: str
     parts: tuple[Contest, ...]
+    shared: bool = False
     task: str = MACRO
 
     @property
@@ -101,8 +105,10 @@ class AverageContest:
         self, found: Sequence[Estimate] | Sequence[Comparison], values: Sequence[float]
     ) -> tuple[float, float, float, Reason | None]:
         if len(found) < len(self.parts) or not found:
-            return math.nan, math.nan, math.nan, Reason.NO_SCORED
+            return math.nan, math.nan, math.nan, Reason.MISSING_TASK
         value = math.fsum(values) / len(values)
+        if self.shared:
+            return value, math.nan, math.nan, Reason.SHARED_CLUSTERS
         reason = next((part.reason for part in found if part.reason is not None), None)
         if reason is not None:
             return value, math.nan, math.nan, reason
@@ -135,6 +141,15 @@ def policy_contests(records: Records, judge: JudgeOptions, options: Options, rng
     contests: list[Contest] = []
     for metric, parts in by_metric.items():
         if len(parts) > 1 and options.aggregate == "macro":
-            contests.append(AverageContest(metric, tuple(parts)))
+            contests.append(AverageContest(metric, tuple(parts), _share_clusters(records)))
         contests += parts
     return contests
+
+
+def _share_clusters(records: Records) -> bool:
+    """Return whether a named cluster has items of several tasks."""
+    if not records.clusters:
+        return False
+    cluster = records.clusters[0].codes.astype(np.int64)
+    pairs = np.unique(cluster * records.task.n_levels + records.task.codes)
+    return len(pairs) > len(np.unique(cluster))

@@ -7,7 +7,7 @@ test at level 1 - alpha finds a true difference d with the wanted power when (t_
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from neff.errors import ArgumentError
@@ -156,6 +156,11 @@ def minimum_detectable_effect(
     float
         In units of the score; NaN where the standard error is undefined.
 
+    Raises
+    ------
+    ArgumentError
+        If power or level lie outside (0, 1), or n_comparisons is below 1.
+
     Notes
     -----
     (t_{1 - alpha/2} + t_{power}) SE, the usual approximation to the noncentral t.
@@ -170,7 +175,16 @@ def minimum_detectable_effect(
     >>> round(minimum_detectable_effect(Comparison("A", "B", 0.01, standard_error=0.0136)), 4)
     0.0381
     """
+    _check(power, level, n_comparisons, "minimum_detectable_effect")
     return _multiple(comparison.df, power, level, n_comparisons) * comparison.standard_error
+
+
+def _check(power: float, level: float, n_comparisons: int, call: str) -> None:
+    check_level(level, call=call)
+    if not 0 < power < 1:
+        raise ArgumentError("power", "in (0, 1)", power, "Use 0.8.", call=call)
+    if n_comparisons < 1:
+        raise ArgumentError("n_comparisons", "at least 1", n_comparisons, call=call)
 
 
 def _multiple(df: float, power: float, level: float, n_comparisons: int) -> float:
@@ -239,11 +253,9 @@ def plan(
     >>> scores = {"item": [1, 2, 3, 4] * 2, "model": ["a"] * 4 + ["b"] * 4, "score": [1, 1, 0, 1, 0, 1, 0, 0]}
     >>> row = plan(scores, difference=0.1).rows[0]
     >>> row.a, row.b, int(row.items_needed)
-    ('a', 'b', 264)
+    ('a', 'b', 265)
     """
-    check_level(level, call="plan")
-    if not 0 < power < 1:
-        raise ArgumentError("power", "in (0, 1)", power, "Use 0.8.", call="plan")
+    _check(power, level, n_comparisons, "plan")
     if difference is not None and not (difference > 0 and math.isfinite(difference)):
         raise ArgumentError(
             "difference",
@@ -252,8 +264,6 @@ def plan(
             "Use 0.02 for two points of accuracy.",
             call="plan",
         )
-    if n_comparisons < 1:
-        raise ArgumentError("n_comparisons", "at least 1", n_comparisons, call="plan")
     result = records if isinstance(records, Evaluation) else evaluate(records, level=level, **options)
     chosen = _chosen(result, a, b)
     rows = [_row(result, c, difference, power, level, n_comparisons) for c in chosen]
@@ -284,7 +294,8 @@ def _chosen(result: Evaluation, a: str | None, b: str | None) -> list[Comparison
                 continue
             other = c.b if c.a == first else c.a
             if b in (None, other):
-                chosen.append(c if c.a == first else c.swapped())
+                # A plan asks how precise the difference is, whichever way round and whatever the margin was.
+                chosen.append(c if c.a == first else replace(c, margin=0.0).swapped())
     return chosen
 
 
@@ -301,7 +312,7 @@ def _row(
     if reason is None:
         needed = _items(c, target, power, level, n_comparisons)
         low, high = (needed * factor for factor in _variance_range(c.df, level))
-        draws_needed, reason = _draws(result, c, target, power, level, n_comparisons, draws_now)
+        draws_needed, reason = _draws(result, c, target, power, level, n_comparisons)
     return PlanRow(
         task=c.task,
         metric=c.metric,
@@ -359,17 +370,17 @@ def _draws(
     power: float,
     level: float,
     n_comparisons: int,
-    draws_now: float,
 ) -> tuple[float, Reason | None]:
     """Return draws per item that reach the target on the items at hand, or the reason why there is no number."""
-    sampling = [result.estimate(model, c.task, c.metric).components.get("sampling", math.nan) for model in (c.a, c.b)]
-    per_draw = sum(sampling)
+    parts = [result.estimate(model, c.task, c.metric).components for model in (c.a, c.b)]
+    per_draw = sum(part.get("sampling", math.nan) for part in parts)
+    now = sum(part.get("of_mean", math.nan) for part in parts)  # with as many draws as each item has
     if c.task in (MACRO, MICRO):
         return math.nan, Reason.OF_TASKS
     if math.isnan(per_draw):
         return math.nan, Reason.NO_REPEATS
     allowed = c.n_items * (target / _multiple(c.df, power, level, n_comparisons)) ** 2
-    of_items = max(0.0, c.n_items * c.standard_error**2 - per_draw / draws_now)
+    of_items = max(0.0, c.n_items * c.standard_error**2 - now)
     if allowed <= of_items:
         return math.nan, Reason.NOT_REACHABLE
     return float(max(1, math.ceil(per_draw / (allowed - of_items)))), None

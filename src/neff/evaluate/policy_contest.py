@@ -31,7 +31,9 @@ UNGRADED = (
     "not graded: no label corrects the judge for one of the two, and no interval covers a judge that is wrong about it"
 )
 
-UNCORRECTED = frozenset({"plug-in", "snips", "ips", "raw-ips", "simcal-ips", "dr-cpo", "mrdr", "tmle", "stacked-dr"})
+UNCORRECTED = frozenset(
+    {"judge mean", "plug-in", "snips", "ips", "raw-ips", "simcal-ips", "dr-cpo", "mrdr", "tmle", "stacked-dr"}
+)
 """Estimators in whose values no label stands beside its own calibrated score."""
 
 
@@ -70,7 +72,8 @@ class PolicyContest:
         part = self.policies.estimates[model]
         found = self._inferred(model, options.level)
         answers = self.policies.answers.get(model)
-        variance = math.nan if answers is None else answers.label_variance
+        # Precision beside labels alone is a question only where labels of its own correct the value.
+        variance = answers.label_variance if answers is not None and self.graded(model) else math.nan
         gates = [gate for gate in self.policies.gates if gate.policy == model]
         return Estimate(
             value=found.value,
@@ -85,7 +88,7 @@ class PolicyContest:
             n_eff=variance / found.standard_error**2 if found.reason is None and variance > 0 else math.nan,
             n_eff_of=N_EFF_OF,
             method=self._method(part),
-            assumptions=("labels were drawn at random", "prompts are a random sample and independent of each other"),
+            assumptions=self._assumptions(part),
             warnings=(
                 *part.warnings,
                 *(() if self.policies.calibration is None else self.policies.calibration.warnings),
@@ -103,6 +106,11 @@ class PolicyContest:
             model=model,
             metric=self.metric,
         )
+
+    def _assumptions(self, part: PolicyEstimate) -> tuple[str, ...]:
+        unit = "clusters of prompts are" if self.clustered else "prompts are"
+        sampled = f"{unit} a random sample and independent of each other"
+        return (sampled,) if part.method == "judge mean" else ("labels were drawn at random", sampled)
 
     def _left_out(self, part: PolicyEstimate) -> tuple[str, ...]:
         """Say how many logged answers a target could not use."""

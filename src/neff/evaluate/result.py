@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from neff.errors import RecordsError
+from neff.errors import ArgumentError, RecordsError
 from neff.evaluate.judge.gate import Gate
 from neff.evaluate.judge.gate import table as gates_table
 from neff.evaluate.shrinking.saved import subtasks_from_dict
@@ -94,7 +94,8 @@ class Evaluation:
         for estimate in self.estimates:
             if estimate.model == model and task in (None, estimate.task) and metric in (None, estimate.metric):
                 return estimate
-        raise KeyError(f"no estimate of model {model!r}; there are {sorted({e.model for e in self.estimates})}")
+        there = sorted({(e.model, e.task, e.metric) for e in self.estimates})
+        raise KeyError(f"no estimate of model {model!r}, task {task!r}, metric {metric!r}; there are {there[:20]}")
 
     def comparison(self, a: str, b: str, task: str | None = None, metric: str | None = None) -> Comparison:
         """Return the comparison of two models as a minus b, whichever way round it was stored.
@@ -107,7 +108,7 @@ class Evaluation:
         for found in self.comparisons:
             if {found.a, found.b} == {a, b} and task in (None, found.task) and metric in (None, found.metric):
                 return found if found.a == a else found.swapped()
-        raise KeyError(f"models {a!r} and {b!r} were not compared")
+        raise KeyError(f"models {a!r} and {b!r} were not compared (task {task!r}, metric {metric!r})")
 
     def estimates_table(self) -> Table:
         """Return the estimates as a table: one row per (task, metric, model)."""
@@ -269,7 +270,10 @@ class Evaluation:
 
     def to_frame(self, what: str = "estimates") -> Any:
         """Return "estimates" or "comparisons" as a dataframe of the caller's kind."""
-        table = self.comparisons_table() if what == "comparisons" else self.estimates_table()
+        tables = {"estimates": self.estimates_table, "comparisons": self.comparisons_table}
+        if what not in tables:
+            raise ArgumentError("what", "'estimates' or 'comparisons'", what, call="Evaluation.to_frame")
+        table = tables[what]()
         return table.to_frame(self.backend)
 
     def chart_data(self) -> list[dict[str, Any]]:

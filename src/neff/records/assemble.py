@@ -71,17 +71,19 @@ def assemble(
         who = Factor.constant(model, rows.n)
         rows.notes.append(f"no model column: all rows are of one model, {model!r}; name it with --model")
     label, weight = rows.optional_numbers("label"), rows.optional_numbers("weight")
+    metric = _metric_name(layout) if layout.metric is None else rows.key(layout.metric)
     try:
         table = Records.build(
             item=rows.repeated(rows.key(layout.item), m),
             model=who,
             score=np.concatenate(list(scores.values())) if m > 1 else scores[names[0]],
             task=None if layout.task is None else rows.repeated(rows.key(layout.task), m),
-            metric=_metric_name(layout) if layout.metric is None else rows.repeated(rows.key(layout.metric), m),
+            metric=metric if isinstance(metric, str) else rows.repeated(metric, m),
             draw=None if layout.draw is None or not whole else rows.repeated(rows.draws(layout.draw), m),
             label=None if label is None else rows.repeated(label, m),
             weight=None if weight is None else rows.repeated(weight, m),
             extra={name: rows.repeated(column, m) for name, column in rows.extra().items()},
+            lower_is_better=_lower_is_better(rows, metric),
             backend=backend,
             whole=whole,
         )
@@ -108,6 +110,33 @@ def _metric_name(layout: Layout) -> str:
     if layout.target is not None:
         return "accuracy"
     return layout.score or "score"
+
+
+def _lower_is_better(rows: Rows, metric: Factor | str) -> frozenset[str]:
+    """Return the metrics of which the column `lower_is_better` says so."""
+    if rows.layout.direction is None:
+        return frozenset()
+    said = rows.key(rows.layout.direction)
+    strange = {level.lower() for level in said.levels} - _YES - _NO
+    if strange:
+        rows.notes.append(
+            f"column {rows.layout.direction!r} was not used: it holds {min(strange)!r}, not true or false"
+        )
+        return frozenset()
+    lower = np.array([level.lower() in _YES for level in said.levels] + [False])[said.codes]
+    factor = Factor.constant(metric, rows.n) if isinstance(metric, str) else metric
+    votes = [lower[factor.codes == code] for code in range(factor.n_levels)]
+    for name, vote in zip(factor.levels, votes, strict=True):
+        if vote.any() and not vote.all():
+            raise RecordsError(
+                f"column {rows.layout.direction!r} says both of metric {name!r}: that lower is better, and that it is not.",
+                "Give each metric one direction.",
+                path=rows.path,
+            )
+    return frozenset(name for name, vote in zip(factor.levels, votes, strict=True) if vote.any())
+
+
+_YES, _NO = frozenset({"true", "1"}), frozenset({"false", "0"})
 
 
 def _with_clusters(table: Records, rows: Rows, m: int) -> Records:

@@ -63,7 +63,7 @@ def load(
             raise ArgumentError("estimator", "auto or mean for sums", "another one", "Give the rows.", call="evaluate")
         return data
     if rows and engine in ("stream", "ray"):
-        fix = 'Use engine="memory", or the mean score as it stands: estimator mean.'
+        fix = "Use memory, or take the mean score as it stands (estimator mean)."
         raise ArgumentError("engine", "auto or memory where labels or weights of answers are used", engine, fix)
     if engine == "ray" or _is_ray(data):
         from neff.records.on_ray import sums_on_ray

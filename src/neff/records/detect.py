@@ -85,7 +85,7 @@ def readers() -> tuple[Reader, ...]:
 
 
 def detect(path: Path) -> Reader:
-    """Return the reader for a file.
+    """Return the reader for a file: ours, or else that of a plug-in.
 
     Raises
     ------
@@ -103,4 +103,10 @@ def detect(path: Path) -> Reader:
     for reader in readers():
         if reader.sniff(path, head):
             return reader
-    raise RecordsError(*next(said for sign, said in _UNKNOWN if sign.match(head)), path=path)
+    from neff.records.plugins import plugin_for
+
+    found = plugin_for(path)
+    if found.reader is not None:
+        return found.reader
+    problem, fix = next(said for sign, said in _UNKNOWN if sign.match(head))
+    raise RecordsError(problem, " ".join((fix, *found.broken)), path=path)

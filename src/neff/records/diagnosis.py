@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["Diagnosis", "FileDiagnosis"]
+
+_FEW = 3
+"""More files than these are shown as a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,11 @@ class FileDiagnosis:
     draws
         Least and most draws of one model on one item.
     can, missing
-        What can be computed from it; what cannot, and why.
+        What can be computed from it; what cannot, and why. One sentence each.
+    has, lacks
+        The same in words: "scores", "pairs", "repeats", "clusters", "labels", "log-probs", "weights".
+    command
+        The command to run on this file alone, empty where it cannot be read.
     notes
         What the reader has to say.
     """
@@ -52,6 +61,9 @@ class FileDiagnosis:
     draws: tuple[int, int] = (0, 0)
     can: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    has: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    command: str = ""
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,6 +82,9 @@ class FileDiagnosis:
             "draws": list(self.draws),
             "can": list(self.can),
             "missing": list(self.missing),
+            "has": list(self.has),
+            "lacks": list(self.lacks),
+            "command": self.command,
             "notes": list(self.notes),
         }
 
@@ -123,22 +138,29 @@ class Diagnosis:
             Column("n_items", "Items", "count"),
             Column("draws", "Draws/item"),
             Column("n_unscored", "Unscored", "count"),
+            Column("has", "Has"),
+            Column("lacks", "Lacks"),
             Column("problem", "Problem"),
         )
-        rows = tuple(
-            (
-                file.path,
-                file.format,
-                file.n_rows,
-                len(file.models),
-                file.n_items,
-                str(file.draws[0]) if file.draws[0] == file.draws[1] else f"{file.draws[0]}–{file.draws[1]}",
-                file.n_unscored,
-                file.problem,
-            )
-            for file in self.files
-        )
-        return Table(columns, rows, "Files")
+        return Table(columns, tuple((file.path, *_cells(file), file.problem) for file in self.files), "Files")
+
+    def _overview(self) -> str:
+        """Return a table of the files that can be read, and a line on each other one."""
+        folder = _folder([file.path for file in self.files])
+        read = [file for file in self.files if not file.problem]
+        whole = self.table()
+        rows = tuple((file.path.removeprefix(folder), *_cells(file)) for file in read)
+        parts = []
+        if read:
+            title = f"{len(read)} of {len(self.files)} files can be read" + (f", in {folder}" if folder else "")
+            table = Table(whole.columns[:-1], rows, title)
+            parts += [f"{title}\n{table}", f"run on one file: {_on_one(read[0])}"]
+        unread = [
+            f"  {file.path.removeprefix(folder)} ({file.format}): {file.problem}" for file in self.files if file.problem
+        ]
+        if unread:
+            parts.append("\n".join(["not read:", *unread]))
+        return "\n\n".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -149,17 +171,47 @@ class Diagnosis:
         }
 
     def readable(self) -> bool:
-        """Return whether anything can be computed: some file is readable, and they fit together."""
-        whole = self.together or self.files[0]
-        return not whole.problem
+        """Return whether anything can be computed: some file can be read."""
+        return any(not file.problem for file in self.files)
 
     def __str__(self) -> str:
-        parts = [str(self.table())] if len(self.files) > 3 else [str(file) for file in self.files]
+        if len(self.files) > _FEW:
+            parts = [self._overview()]
+        elif len(self.files) > 1:
+            parts = [f"{file}\n  run       {file.command}" if file.command else str(file) for file in self.files]
+        else:
+            parts = [str(self.files[0])]
         if self.together is not None:
             parts.append(str(self.together))
         if self.command:
             parts.append(f"run: {self.command}")
         return "\n\n".join(parts)
+
+
+def _cells(file: FileDiagnosis) -> tuple[Any, ...]:
+    low, high = file.draws
+    return (
+        file.format,
+        file.n_rows,
+        len(file.models),
+        file.n_items,
+        str(low) if low == high else f"{low}–{high}",
+        file.n_unscored,
+        ", ".join(file.has),
+        ", ".join(file.lacks),
+    )
+
+
+def _folder(paths: list[str]) -> str:
+    """Return the folder that all paths begin with, with its last slash, or nothing."""
+    if not all("/" in path for path in paths) or len({path.startswith("/") for path in paths}) > 1:
+        return ""
+    common = os.path.commonpath([path.rpartition("/")[0] or "/" for path in paths])
+    return common.rstrip("/") + "/" if common else ""
+
+
+def _on_one(file: FileDiagnosis) -> str:
+    return file.command.replace(shlex.quote(file.path), "FILE")
 
 
 def _listed(names: Iterable[str], most: int = 8) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import tempfile
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from neff.records.combine import combine
 from neff.records.detect import detect
 from neff.records.diagnosis import Diagnosis, FileDiagnosis
 from neff.records.files import find_files
+from neff.records.finder import normal
 from neff.records.read import read_file, unread_of
 from neff.records.reader import reading
 
@@ -62,8 +65,12 @@ def diagnose(paths: str | Path | Sequence[str | Path], **options: Any) -> Diagno
     tables: list[Records] = []
     with tempfile.TemporaryDirectory(prefix="neff-") as spool:
         files = tuple(_diagnose(file, columns, tables) for file in find_files(paths, Path(spool)))
-    together = _together(tables) if len(files) > 1 else None
-    return Diagnosis(files, together, _command(paths, columns, together or files[0]))
+    flags = columns.flags()
+    if len(files) == 1:
+        return Diagnosis(files, None, files[0].command and _command(paths, flags))
+    together, by_file = _together(tables)
+    command = _command(paths, [*flags, *by_file]) if not together.problem or by_file else ""
+    return Diagnosis(files, together, command)
 
 
 def _diagnose(file: File, columns: ColumnMap, tables: list[Records]) -> FileDiagnosis:
@@ -79,26 +86,35 @@ def _diagnose(file: File, columns: ColumnMap, tables: list[Records]) -> FileDiag
         unmapped = tuple((column, "") for column in header)
         return FileDiagnosis(file.shown, name, unread_of(file, error).reason, unmapped)
     tables.append(table)
+    found = table.sources[0].format
+    if found not in (name, "json"):  # a plug-in has read what only looked like a table
+        name, header = found, ()
     roles = columns.resolve(header).roles() if header and reader.mapped else {}
     roles = {name: role for name, role in roles.items() if not role.startswith("model (") or name in table.model.levels}
-    return _describe(table, file.shown, name, tuple((column, roles.get(column, "")) for column in header))
+    described = tuple((column, roles.get(column, "")) for column in header)
+    return replace(_describe(table, file.shown, name, described), command=_command(file.shown, columns.flags()))
 
 
-def _together(tables: list[Records]) -> FileDiagnosis:
+def _together(tables: list[Records]) -> tuple[FileDiagnosis, list[str]]:
+    """Return what the readable files are together, and the option that makes them one table, where it takes one."""
     where = f"{len(tables)} readable files together"
     if not tables:
-        return FileDiagnosis("all files", "none", "none of the files can be read.")
+        return FileDiagnosis("all files", "none", "none of the files can be read."), []
     try:
         whole = combine(tables)
     except NeffError as error:
-        return FileDiagnosis(where, "several", str(error))
-    return _describe(whole, where, "+".join(sorted({source.format for source in whole.sources})), ())
+        try:
+            combine(tables, by_file="models")
+        except NeffError:
+            return FileDiagnosis(where, "several", str(error)), []
+        return FileDiagnosis(where, "several", str(error)), ["--by-file", "models"]
+    return _describe(whole, where, "+".join(sorted({source.format for source in whole.sources})), ()), []
 
 
 def _describe(table: Records, path: str, name: str, columns: tuple[tuple[str, str], ...]) -> FileDiagnosis:
     per_cell = np.unique(table.cell(), return_counts=True)[1]
     low, high = int(per_cell.min()), int(per_cell.max())
-    can, missing = _possibilities(table, high)
+    found = _possibilities(table, high, [*(column for column, _ in columns), *table.extra])
     return FileDiagnosis(
         path=path,
         format=name,
@@ -110,46 +126,70 @@ def _describe(table: Records, path: str, name: str, columns: tuple[tuple[str, st
         models=table.model.levels,
         n_items=_n_items(table),
         draws=(low, high),
-        can=tuple(can),
-        missing=tuple(missing),
+        can=tuple(p.sentence for p in found if p.possible),
+        missing=tuple(p.sentence for p in found if not p.possible),
+        has=tuple(p.key for p in found if p.possible),
+        lacks=tuple(p.key for p in found if not p.possible),
         notes=tuple(dict.fromkeys(note for source in table.sources for note in source.notes)),
     )
 
 
-def _possibilities(table: Records, most_draws: int) -> tuple[list[str], list[str]]:
-    can: list[str] = []
-    missing: list[str] = []
+class _Possibility(NamedTuple):
+    key: str
+    possible: bool
+    sentence: str
 
-    def say(possible: bool, yes: str, no: str) -> None:  # noqa: FBT001
-        (can if possible else missing).append(yes if possible else no)
 
-    say(
-        bool((~np.isnan(table.score)).any()),
-        "mean score of each model with an interval",
-        "scores: every draw is unscored",
-    )
-    common = _common_items(table)
-    say(
-        common > 1,
-        f"paired comparison of {table.model.n_levels} models ({common:,} items that all share)"
-        if table.model.n_levels > 1
-        else "",
-        "paired comparison: there is one model" if table.model.n_levels == 1 else _UNPAIRED,
-    )
-    say(most_draws > 1, "repeats: sampling noise apart from item noise", "repeats: one draw of each item")
-    say(
-        bool(table.clusters),
-        f"clustered errors ({', '.join(f'{group.n_levels:,} clusters' for group in table.clusters)})",
-        "clusters: items count as independent; name a grouping with --cluster",
-    )
+def _possibilities(table: Records, most_draws: int, names: Sequence[str]) -> list[_Possibility]:
+    common, m = _common_items(table), table.model.n_levels
     n_labels = 0 if table.label is None else int((~np.isnan(table.label)).sum())
-    say(n_labels > 0, f"oracle labels on {n_labels:,} draws", "oracle labels: name them with --label")
-    if table.weight is not None:
-        can.append("weighted means")
-    return can, missing
+    groups = ", ".join(f"{group.n_levels:,} clusters" for group in table.clusters)
+    log_probs = [repr(name) for name in names if _LOG_PROB.search(normal(name))]
+    found = [
+        (
+            "scores",
+            bool((~np.isnan(table.score)).any()),
+            "mean score of each model with an interval",
+            "scores: every draw is unscored",
+        ),
+        (
+            "pairs",
+            common > 1,
+            f"paired comparison of {m} models ({common:,} items that all share)",
+            "paired comparison: there is one model" if m == 1 else _UNPAIRED,
+        ),
+        (
+            "repeats",
+            most_draws > 1,
+            "repeats: sampling noise apart from item noise",
+            "repeats: one draw of each item",
+        ),
+        (
+            "clusters",
+            bool(table.clusters),
+            f"clustered errors ({groups})",
+            "clusters: items count as independent; name a grouping with --cluster",
+        ),
+        (
+            "labels",
+            n_labels > 0,
+            f"oracle labels on {n_labels:,} draws",
+            "oracle labels: name them with --label",
+        ),
+        (
+            "log-probs",
+            bool(log_probs),
+            f"models judged by answers of another: --log-prob and --target-log-prob ({', '.join(log_probs[:4])})",
+            "log-probabilities: without them no model is judged by the answers of another",
+        ),
+    ]
+    choices = [_Possibility(key, possible, yes if possible else no) for key, possible, yes, no in found]
+    weighted = [_Possibility("weights", True, "weighted means")] if table.weight is not None else []  # noqa: FBT003
+    return [*choices, *weighted]
 
 
 _UNPAIRED = "paired comparison: no two items are shared by all models; pairs may still share some"
+_LOG_PROB = re.compile(r"log_?p(rob|robs)?(_|$)|logprob|log_likelihood")
 
 
 def _n_items(table: Records) -> int:
@@ -166,9 +206,6 @@ def _common_items(table: Records) -> int:
     return int((np.unique(pairs // m, return_counts=True)[1] == m).sum())
 
 
-def _command(paths: Any, columns: ColumnMap, whole: FileDiagnosis) -> str:
-    if whole.problem:
-        return ""
+def _command(paths: Any, flags: Sequence[str]) -> str:
     names = [paths] if isinstance(paths, (str, Path)) else paths
-    words = ["neff", "evaluate", *(str(name) for name in names), *columns.flags()]
-    return shlex.join(words)
+    return shlex.join(["neff", "evaluate", *("-" if str(name) == "stdin" else str(name) for name in names), *flags])

@@ -36,12 +36,12 @@ class Counted(NamedTuple):
     perturbation: str
 
 
-class _Perturbation(msgspec.Struct):
+class _Perturbation(msgspec.Struct, gc=False):
     name: str = ""
     computed_on: str = "perturbed"
 
 
-class _Name(msgspec.Struct):
+class _Name(msgspec.Struct, gc=False):
     name: str
     split: str | None = None
     sub_split: str | None = None
@@ -55,7 +55,7 @@ class _Name(msgspec.Struct):
         return self.perturbation.computed_on if self.perturbation else "perturbed"
 
 
-class Stat(msgspec.Struct):
+class Stat(msgspec.Struct, gc=False):
     """One statistic, of an instance or of a run."""
 
     name: _Name
@@ -64,7 +64,7 @@ class Stat(msgspec.Struct):
     mean: Any = None
 
 
-class Instance(msgspec.Struct):
+class Instance(msgspec.Struct, gc=False):
     """An entry of `per_instance_stats.json` (a list of statistics) or of `display_predictions.json` (a dict)."""
 
     instance_id: str

@@ -21,6 +21,8 @@ Use: TypeAlias = Literal["key", "number", "any"]
 """How a reader delivers a column: names (`Factor`), numbers (NaN = missing), or what it holds."""
 
 _ONE_WAY = "Give --score with one --model column, or the score columns as --model A --model B."
+_SECOND = "cluster_2"
+_DIRECTION = "lower_is_better"
 _OPTIONAL = ("draw", "task", "metric", "cluster", "label", "weight")
 _WHY = {
     "draw": "to number the repeats",
@@ -44,6 +46,8 @@ class Layout:
         Wide files: the columns that hold one model's scores (or predictions, with `target`) each.
     clusters
         Up to two grouping columns.
+    direction
+        Column that says of each row's metric whether lower is better; found by its name, `lower_is_better`, only.
     extra
         Other columns to keep.
     guessed
@@ -65,6 +69,7 @@ class Layout:
     label: str | None = None
     weight: str | None = None
     target: str | None = None
+    direction: str | None = None
     extra: tuple[str, ...] = ()
     guessed: frozenset[str] = frozenset()
     loose: frozenset[str] = frozenset()
@@ -82,6 +87,7 @@ class Layout:
         if self.target:
             pairs = [(name, role.replace("score", "prediction")) for name, role in pairs]
         pairs += [(cluster, "cluster") for cluster in self.clusters]
+        pairs += [(self.direction, "lower is better")]
         pairs += [
             (getattr(self, role), role)
             for role in ("item", "model", "draw", "task", "metric", "label", "weight", "target")
@@ -101,7 +107,7 @@ class Layout:
                 uses[name] = "any" if role in self.guessed else "number"
         for name in self.answers():
             uses[name] = "key" if self.target else "any" if name in self.loose else "number"
-        keys = (self.item, self.model, self.draw, self.task, self.metric, self.target, *self.clusters)
+        keys = (self.item, self.model, self.draw, self.task, self.metric, self.target, self.direction, *self.clusters)
         return uses | {name: "key" for name in keys if name is not None}
 
 
@@ -133,6 +139,10 @@ def find_layout(columns: ColumnMap, names: Sequence[str], *, path: Path | str | 
             guessed.append(role)
     if "cluster" in found:
         clusters = (found.pop("cluster"),)
+        if clusters == ("cluster",) and _SECOND in finder.names:
+            clusters = ("cluster", _SECOND)
+    if _DIRECTION in finder.names and _DIRECTION not in finder.taken:
+        found["direction"] = _DIRECTION
     if "item" not in found:
         raise finder.missing("item", "Name it: --item COLUMN.")
     models, loose = finder.model_columns(asked, {*found.values(), *clusters}) if wide else ((), frozenset[str]())

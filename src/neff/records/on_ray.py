@@ -18,9 +18,9 @@ from neff.records.columns import ColumnMap
 from neff.records.detect import detect
 from neff.records.files import File, find_files
 from neff.records.merging import fold
+from neff.records.parts import DroppedError
 from neff.records.reader import Chunk, reading
 from neff.records.streaming import (
-    DroppedError,
     NeedsRowsError,
     Request,
     checked,

@@ -99,7 +99,7 @@ def _ungraded(path: Path) -> RecordsError:
 
 
 def _summary(reported: Mapping[str, Any]) -> str:
-    parts = [f"{name} {value:.4g}" for name, value in reported.items() if _is_number(value)]
+    parts = [f"{name[:40]} {value:.4g}" for name, value in reported.items() if _is_number(value)]
     return ", ".join(parts[:6]) + (", ..." if len(parts) > 6 else "") if parts else "none of them a number"
 
 

@@ -120,7 +120,7 @@ def _worked_out(entries: Sequence[Entry], accuracy: float) -> tuple[list[list[An
             mean = 100 * math.fsum(known) / len(known)
             if math.isclose(mean, accuracy, rel_tol=_CLOSE, abs_tol=_CLOSE):
                 return table, how
-    fields = ", ".join(repr(name) for name in list(entries[0].fields)[:8]) or "no fields"
+    fields = ", ".join(repr(name)[:40] for name in list(entries[0].fields)[:8]) or "no fields"
     raise RecordsError(
         f"the details do not say which answers are right; they hold {fields}.",
         "Use an evaluator that writes 'correct', or write one row per answer as CSV.",

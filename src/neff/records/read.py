@@ -11,6 +11,7 @@ from neff.records.columns import ColumnMap
 from neff.records.combine import combine
 from neff.records.detect import detect
 from neff.records.files import File, find_files, is_paths
+from neff.records.plugins import read_with
 from neff.records.reader import reading, renamed
 from neff.records.table import Records
 from neff.results import Unread
@@ -201,7 +202,7 @@ def read_file(file: File, columns: ColumnMap, keep: Keep | None) -> Records:
             raise RecordsError("this is not a file that can be read.", "Check its permissions.", path=file.path)
         if keep is None:
             keep = "all" if file.path.stat().st_size <= _SMALL else "mapped"
-        return renamed(detect(file.path).read(file.path, columns, keep), file.shown)
+        return renamed(read_with(detect(file.path), file.path, columns, keep), file.shown)
 
 
 def unread_of(file: File, error: NeffError) -> Unread:

@@ -8,28 +8,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.errors import RecordsError
-from neff.records.assemble import assemble
 from neff.records.cells import refuse_split_items
 from neff.records.detect import detect
 from neff.records.drawsets import TooManyDrawsError
 from neff.records.factor import Factor
-from neff.records.jsonrows import is_array
 from neff.records.merging import fold
-from neff.records.reader import reading, renamed, stem_of
+from neff.records.parts import DroppedError, part_of, parts_of
+from neff.records.reader import reading, renamed
 from neff.records.summary import ItemSums
 from neff.records.table import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from neff.records.columns import ColumnMap
     from neff.records.files import File
     from neff.records.layout import Layout
     from neff.records.reader import Chunk, Reader
-    from neff.records.table import Records
 
 __all__ = [
-    "DroppedError",
     "NeedsRowsError",
     "Request",
     "checked",
@@ -40,20 +35,9 @@ __all__ = [
     "summed_layout",
 ]
 
-ROWS = 1 << 21
-"""Rows per part."""
-
 
 class NeedsRowsError(RecordsError):
     """Sums are not enough for what these records are for."""
-
-
-class DroppedError(Exception):
-    """A column that was only found by its name cannot play its role: the file must be read again without it."""
-
-    def __init__(self, role: str, note: str) -> None:
-        self.role, self.note = role, note
-        super().__init__(note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +103,9 @@ def part_sums(file: File, request: Request, rows: range | None = None) -> ItemSu
             return _whole(reader, file, request)
         layout = summed_layout(layout, request, file.shown)
         try:
-            return sourced(fold(_parts(reader, file, layout, request, rows)), request, file.shown)
+            parts = parts_of(reader, file, layout, rows)
+            sums = fold(ItemSums.of(part.table, part.draw if request.distinct else None) for part in parts)
+            return sourced(sums, request, file.shown)
         except TooManyDrawsError as error:
             raise NeedsRowsError(error.problem, error.fix, path=file.shown) from error
 
@@ -163,19 +149,6 @@ def refuse_labels(request: Request, what: str, shown: str) -> None:
         )
 
 
-def _parts(reader: Reader, file: File, layout: Layout, request: Request, rows: range | None) -> Iterator[ItemSums]:
-    if reader.chunks is None:
-        return
-    name = "json" if reader.name == "jsonl" and is_array(file.path) else reader.name
-    source = Source(file.shown, name, 0)
-    empty = True
-    for chunk in reader.chunks(file.path, layout, ROWS, rows):
-        empty = False
-        yield chunk_sums(chunk, layout, request, source, stem_of(file.path))
-    if empty:
-        raise RecordsError("the table has no rows.", "Give a file with at least one draw.", path=file.path)
-
-
 def chunk_sums(chunk: Chunk, layout: Layout, request: Request, source: Source, model: str) -> ItemSums:
     """Return the sums over some rows of a source; `model` is its name where no column has it.
 
@@ -186,18 +159,8 @@ def chunk_sums(chunk: Chunk, layout: Layout, request: Request, source: Source, m
     RecordsError
         If a row cannot be used.
     """
-    table = assemble(
-        layout,
-        chunk.columns,
-        path=source.path,
-        format=source.format,
-        model=model,
-        line_of=chunk.line_of,
-        notes=chunk.notes,
-        whole=False,
-    )
-    _refuse_other_roles(layout, table)
-    return ItemSums.of(table, _draws(layout, chunk, table) if request.distinct else None)
+    part = part_of(chunk, layout, source, model)
+    return ItemSums.of(part.table, part.draw if request.distinct else None)
 
 
 def summed_layout(layout: Layout, request: Request, shown: str) -> Layout:
@@ -223,32 +186,3 @@ def sourced(sums: ItemSums, request: Request, shown: str) -> ItemSums:
     """Return the sums with one source in place of one for each part, and what the parts had to say."""
     notes = dict.fromkeys(note for source in sums.sources for note in source.notes) | dict.fromkeys(request.notes)
     return replace(sums, sources=(Source(shown, sums.sources[0].format, sums.n_draws, tuple(notes)),))
-
-
-def _refuse_other_roles(layout: Layout, table: Records) -> None:
-    """Raise where a part shows that a guessed column cannot play its role."""
-    for role, missing in (
-        ("weight", layout.weight is not None and table.weight is None),
-        ("cluster", len(table.clusters) < len(layout.clusters)),
-    ):
-        if missing:
-            notes = (note for note in table.sources[0].notes if f"was not used as the {role}" in note)
-            raise DroppedError(role, next(notes, f"the column found as the {role} was not used"))
-
-
-def _draws(layout: Layout, chunk: Chunk, table: Records) -> Factor | None:
-    """Return the draw of each row, None where no column has it."""
-    if layout.draw is None:
-        return None
-    draw = chunk.columns[layout.draw]
-    if not isinstance(draw, Factor):
-        draw = Factor.of(draw.tolist())
-    empty = np.flatnonzero(draw.codes < 0)
-    if len(empty):
-        raise RecordsError(
-            f"draw column {layout.draw!r} is empty in some rows.",
-            "Number every draw, or leave the column out.",
-            line=chunk.line_of(int(empty[0])),
-        )
-    times = len(table) // max(len(draw), 1)  # once for each model of a wide table
-    return draw if times == 1 else Factor(np.tile(draw.codes, times), draw.levels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -324,11 +325,15 @@ def _draws(values: Any, n: int) -> NDArray[np.int64]:
     if array.dtype.kind in "iu":
         return array.astype(np.int64)
     if array.dtype.kind == "f" and np.isfinite(array).all() and (array == np.round(array)).all():
+        if np.abs(array).max(initial=0) >= 2**53:
+            raise RecordsError("column draw has a number above 2^53.", "Number the draws 0, 1, 2, ... .")
         return array.astype(np.int64)
     factor = Factor.of(array.tolist())
     if (factor.codes < 0).any():
         raise RecordsError("column draw is empty in some rows.", "Number every draw, or leave the column out.")
-    return factor.codes.astype(np.int64)
+    # A name stands for the same number in every file, so that the same draw in two files is seen to be one.
+    named = [int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") >> 1 for name in factor.levels]
+    return np.array(named, np.int64)[factor.codes]
 
 
 def _stack(

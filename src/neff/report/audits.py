@@ -122,14 +122,14 @@ def _follows(row: Transport, result: Audit) -> str:
 
 
 def _wanted(row: Transport, result: Audit) -> str:
-    """Say how many labels would decide, were the calibration right."""
-    if row.margin is None:
+    """Say how many labels would show that it holds, if it does: where the mean found is within the margin."""
+    if row.margin is None or abs(row.residual) >= row.margin:
         return ""
-    sd = row.standard_error * math.sqrt(row.n_eff)
-    plan = plan_audit(margin=row.margin, sd=sd, level=result.level, n_policies=result.n_policies_in_family)
+    sd, family = row.standard_error * math.sqrt(row.n_eff), result.n_policies_in_family
+    plan = plan_audit(margin=row.margin, sd=sd, bias=row.residual, level=result.level, n_policies=family)
     if math.isnan(plan.n_prompts):
         return ""
-    return f", and {plan.n_prompts:,.0f} labelled prompts would show it, were the calibration right"
+    return f"; if that is the true mean, about {plan.n_prompts:,.0f} labelled prompts show that it holds"
 
 
 def _figure(result: Audit) -> Figure:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from neff.errors import ArgumentError
 from neff.reasons import Reason
 from neff.registry import method
-from neff.stats._special import beta_quantile, normal_quantile, t_quantile
+from neff.stats._special import beta_quantile, normal_quantile, t_quantile, two_sided_p
 from neff.stats._validate import check_count, check_level, check_number
 
 __all__ = ["Interval", "beta_interval", "clopper_pearson", "paired_proportions", "t_interval", "wilson"]
@@ -261,6 +261,24 @@ def beta_interval(
     low = 0.0 if hits == 0 and a <= 1 else beta_quantile(tail, a + hits, b + count - hits)
     high = 1.0 if hits == count and b <= 1 else 1 - beta_quantile(tail, b + count - hits, a + hits)
     return Interval(low, high)
+
+
+def tango_p_value(n10: int, n01: int, n: int, difference: float) -> float:
+    """Return the two-sided p-value of p10 - p01 = difference by the score test that Tango's interval inverts.
+
+    Examples
+    --------
+    >>> round(tango_p_value(9, 3, 50, 0.0), 4)  # McNemar's asymptotic test
+    0.0833
+    >>> low, high, _ = paired_proportions(9, 3, 50)
+    >>> round(tango_p_value(9, 3, 50, low), 4), round(tango_p_value(9, 3, 50, high), 4)
+    (0.05, 0.05)
+    """
+    gap = n10 - n01 - n * difference
+    variance = n * _tango_variance(n10, n01, n, difference)
+    if variance <= 0:  # all that the null allows has happened, or none of it could
+        return 1.0 if gap == 0 else 0.0
+    return two_sided_p(gap / math.sqrt(variance))
 
 
 @method("discordant", "symmetric", "level_monotone")

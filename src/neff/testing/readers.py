@@ -18,6 +18,7 @@ from neff.errors import NeffError
 from neff.records.columns import ColumnMap
 from neff.records.factor import Factor
 from neff.records.reader import head_of, reading
+from neff.testing._chunks import chunking
 from neff.testing.contract import ContractError
 
 if TYPE_CHECKING:
@@ -111,9 +112,10 @@ def check_reader(
     Notes
     -----
     It checks: the reader knows its file and does not raise on foreign content; one source is named, with all
-    rows counted; two readings are equal; warning filters, random generators, working directory, environment
-    and limits are left as they were; nothing is written beside the file; a copy that is cut off is refused
-    with a `NeffError`, or gives the rows before the cut unchanged and says so where a row was lost.
+    rows counted; two readings are equal; parts add up to the whole where it reads in parts; warning filters, random
+    generators, working directory, environment and limits are left as they were; nothing is written beside the
+    file; a copy that is cut off is refused with a `NeffError`, or gives the rows before the cut unchanged and says
+    so where a row was lost.
 
     Examples
     --------
@@ -138,6 +140,7 @@ def check_reader(
         if _listing(copy.parent) != beside:
             failures.append("reading writes, renames or removes a file beside the one it reads.")
         failures += _counting(reader, whole)
+        failures += chunking(reader, copy, columns, whole)
         rows = _rows(whole)
         if _rows(again) != rows:
             failures.append("two readings of one file differ.")

@@ -4,8 +4,9 @@ Every policy's 1000 answers are drawn with replacement from its labelled rows (4
 label of the pool is exactly what a resample estimates; 5% or 25% of the draws keep their label. Without replacement
 the pool's own noise would widen or narrow the coverage.
 
-In 60 resamples the pairwise accuracy has a Monte Carlo error of .017 (5%) and .012 (25%). Over 300 resamples it is
-.852 +- .008 and .930 +- .006: what the data allow, as three of the six pairs differ by .011 to .033 and a policy's
+Sixty resamples leave coverages uncertain by .03 and the pairwise accuracy by .017 (5%) or .012 (25%): that the fixed
+seed meets the bounds shows as much as it can. Six hundred give coverages of .935 to .963 and accuracies of .849 +- .006
+and .928 +- .004. That is what these labels allow: three of the six pairs differ by .011 to .033, where a policy's
 standard error is .031 or .0135.
 """
 
@@ -38,8 +39,10 @@ def resample(pools: dict[str, np.ndarray], share: float, rng: np.random.Generato
     found = []
     for policy, pool in pools.items():
         score, label = pool[rng.integers(len(pool), size=N)].T
-        kept = rng.permutation(N) < share * N
-        found.append(Judged(policy, np.arange(N), score, np.where(kept, label, np.nan)))
+        known = np.full(N, np.nan)
+        rows = rng.permutation(N)[: round(share * N)]
+        known[rows] = label[rows]
+        found.append(Judged(policy, np.arange(N), score, known))
     return found
 
 
@@ -108,10 +111,12 @@ def test_own_labels_long(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("share", "accuracy"), [(0.05, 0.852), (0.25, 0.930)])
-def test_own_labels_longer(arena_rows: dict[str, list[dict[str, str]]], share: float, accuracy: float) -> None:
+@pytest.mark.parametrize(("share", "accuracy", "chance"), [(0.05, 0.86, 0.0077), (0.25, 0.93, 0.0055)])
+def test_own_labels_longer(
+    arena_rows: dict[str, list[dict[str, str]]], share: float, accuracy: float, chance: float
+) -> None:
     covered, pairs, right, _ = study(pools_of(arena_rows), share, 301)
-    low, high = coverage_band(301, (0.93, 0.97))
-    assert all(low <= value <= high for value in covered.values()), covered
+    assert all(0.90 <= value <= 0.99 for value in covered.values()), covered
+    low, high = coverage_band(301, (0.94, 0.96))
     assert low <= pairs <= high
-    assert abs(right - accuracy) < 0.03  # four Monte Carlo errors
+    assert right >= accuracy - 3 * chance

@@ -144,7 +144,7 @@ def test_coverage(kind: Kind, m: int) -> None:
 @pytest.mark.parametrize("kind", ["grid", "continuous", "binary"])
 @pytest.mark.parametrize("m", [10, 25, 50, 250])
 def test_coverage_long(kind: Kind, m: int) -> None:
-    check(kind, m, 2003, (0.93, 1.5))
+    check(kind, m, 1009, (0.93, 1.5))
 
 
 def widths(kind: Kind, m: int, n_folds: int, replicates: int) -> tuple[float, float]:

@@ -92,7 +92,7 @@ def pilot_variance(
     counts = {name: len(np.unique(prompt[known & (model.codes == code)])) for code, name in enumerate(model.levels)}
     chosen = named or tuple(name for name, count in counts.items() if count >= FEWEST_LABELS)
     short = [name for name in named if counts[name] < FEWEST_LABELS]
-    fix = "Label more prompts, drawn at random, or plan from the judge's quality (`VarianceModel.from_quality`, --judge-r2)."
+    fix = "Label more prompts, drawn at random, or plan from the judge's quality (from_quality, --judge-r2)."
     if short:
         have = f"{short[0]} has {counts[short[0]]} labelled prompts"
         raise RecordsError(f"{have}; a pilot needs {FEWEST_LABELS}.", fix)

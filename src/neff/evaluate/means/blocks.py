@@ -60,6 +60,11 @@ class Block:
     weight: NDArray[np.float64] | None
     clusters: tuple[NDArray[np.int64], ...]
 
+    def scored(self, j: int) -> NDArray[np.bool_]:
+        """Return which items model j has a score for that counts, shape (n_items,)."""
+        has: NDArray[np.bool_] = self.draws[:, j] > 0
+        return has if self.weight is None else has & (self.weight[:, j] > 0)
+
 
 def blocks(records: Records | ItemSums, *, unscored: Unscored = "exclude") -> Iterator[Block]:
     """Yield one block per (metric, task) that has rows, sorted by metric and task.

@@ -16,9 +16,9 @@ from neff.evaluate.means.score import MACRO
 from neff.evaluate.means.spread import Sample, Spread, average_over_tasks, difference, sample, spread
 from neff.reasons import Reason
 from neff.results import Comparison
-from neff.stats._special import two_sided_p
+from neff.stats._special import normal_quantile, two_sided_p
 from neff.stats.binary import mcnemar
-from neff.stats.intervals import paired_proportions, t_interval
+from neff.stats.intervals import paired_proportions, t_interval, tango_p_value
 from neff.stats.permutation import permutation_paired
 from neff.stats.resample import bootstrap_paired
 
@@ -53,7 +53,7 @@ class Pair:
     def of(cls, block: Block, a: str, b: str) -> Pair:
         """Match the items of models a and b."""
         i, j = block.models.index(a), block.models.index(b)
-        has_a, has_b = block.draws[:, i] > 0, block.draws[:, j] > 0
+        has_a, has_b = block.scored(i), block.scored(j)
         common = has_a & has_b
         # Exact methods for 0/1 scores need one draw per item, no clusters and no weights.
         exact = block.binary[i] and block.binary[j] and not block.clusters and block.weight is None
@@ -82,6 +82,13 @@ class Pair:
     def weights(self, column: int) -> NDArray[np.float64] | None:
         """Return the item weights of one model on the common items."""
         return None if self.block.weight is None else self.block.weight[self.common, column]
+
+    def least_square(self) -> float:
+        """Return the squared standard error that equal 0/1 scores must be given in a task; NaN for other scores."""
+        if not (self.block.binary[self.i] and self.block.binary[self.j]) or self.block.clusters or len(self.x) == 0:
+            return math.nan
+        low, high, _ = paired_proportions(*self.discordant(), len(self.x))
+        return ((high - low) / (2 * normal_quantile(0.975))) ** 2
 
     def discordant(self) -> tuple[int, int]:
         """Return how many items only a, and only b, has right."""
@@ -141,10 +148,8 @@ def _inference(
         low, high, _ = paired_proportions(n10, n01, part.n, level=level)
         if margin == 0:
             return (low, high), mcnemar(n10, n01), "paired 0/1 items, Tango score interval, McNemar mid-p"
-        p_value = math.nan
-        if found.reason is None:
-            p_value = two_sided_p((part.value - margin) / found.standard_error)
-        return (low, high), p_value, "paired 0/1 items, Tango score interval, normal test against the margin"
+        p_value = tango_p_value(n10, n01, part.n, margin)
+        return (low, high), p_value, "paired 0/1 items, Tango score interval and test against the margin"
     unit = "item differences" if not part.clusters else "cluster sums of item differences"
     method = f"paired difference, Student t on {unit}"
     if found.reason is not None:
@@ -211,9 +216,9 @@ def compare_macro(blocks: Sequence[Block], a: str, b: str, *, level: float, marg
     pairs = [Pair.of(block, a, b) for block in blocks if a in block.models and b in block.models]
     parts = [difference(*pair.samples()) for pair in pairs]
     if len(parts) < len(blocks) or any(part.n == 0 for part in parts):
-        value, found = math.nan, Spread(math.nan, math.nan, None, Reason.NO_COMMON_ITEMS)
+        value, found = math.nan, Spread(math.nan, math.nan, None, Reason.MISSING_TASK)
     else:
-        value, found = average_over_tasks(parts)
+        value, found = average_over_tasks(parts, [pair.least_square() for pair in pairs])
     found = _renamed(found)
     low, high, p_value = math.nan, math.nan, math.nan
     if found.reason is None:

@@ -7,6 +7,7 @@ were drawn. Items (or clusters of items) are a random sample; the answers to one
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from neff.evaluate.means.spread import Sample, Spread, average_over_tasks, sample, spread
 from neff.reasons import Reason
 from neff.results import Estimate
+from neff.stats._special import normal_quantile
 from neff.stats.intervals import t_interval, wilson
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ SMALL_CLUSTERS = 10
 
 def model_sample(block: Block, j: int) -> Sample:
     """Return model j's items that have a score, as a sample with influence values."""
-    scored = block.draws[:, j] > 0
+    scored = block.scored(j)
     return sample(
         block.mean[scored, j],
         None if block.weight is None else block.weight[scored, j],
@@ -45,19 +47,19 @@ def model_sample(block: Block, j: int) -> Sample:
 
 def estimate_mean(block: Block, j: int, *, level: float) -> Estimate:
     """Estimate the mean score of model j of a block."""
-    scored = block.draws[:, j] > 0
+    scored = block.scored(j)
     part = model_sample(block, j)
     found = spread(part)
+    if part.n == 0 and block.draws[:, j].any():
+        found = replace(found, reason=Reason.ZERO_WEIGHT)
     draws = block.draws[scored, j]
     values = block.mean[scored, j]
     components = variance_components(values, draws, block.within[scored, j])
     one_draw = bool((draws == 1).all())
     binary = bool(block.binary[j]) and block.weight is None
     interval, method, warnings = _interval(part, found, values, level, binary=binary)
-    if found.reason is None and components["single_draw"] > 0:
-        n_eff = components["single_draw"] / found.standard_error**2
-    else:
-        n_eff = math.nan
+    one = components["single_draw"] if block.weight is None else weighted_variance(values, block.weight[scored, j])
+    n_eff = one / found.standard_error**2 if found.reason is None and one > 0 else math.nan
     return Estimate(
         value=part.value,
         standard_error=found.standard_error,
@@ -129,9 +131,9 @@ def variance_components(
     -------
     dict
         "item": variance of the items' expected scores; "sampling": mean variance of one draw within an item;
-        "single_draw": their sum, the variance of one answer to one random item; "sampling_share": part of the
-        squared standard error that more draws per item would remove. Squared score units. NaN where there are
-        no repeats (or one item).
+        "single_draw": their sum, the variance of one answer to one random item; "of_mean": mean sampling variance
+        of an item's mean; "sampling_share": the part of the variance of independent items' means that more draws
+        per item would remove. Squared score units. NaN where there are no repeats (or one item).
 
     Notes
     -----
@@ -141,11 +143,11 @@ def variance_components(
     n = len(means)
     nan = math.nan
     if n < 2:
-        return {"item": nan, "sampling": nan, "single_draw": nan, "sampling_share": nan}
+        return {"item": nan, "sampling": nan, "single_draw": nan, "of_mean": nan, "sampling_share": nan}
     of_means = float(np.var(means, ddof=1))
     repeated = draws > 1
     if not repeated.any():
-        return {"item": nan, "sampling": nan, "single_draw": of_means, "sampling_share": nan}
+        return {"item": nan, "sampling": nan, "single_draw": of_means, "of_mean": nan, "sampling_share": nan}
     per_draw = within[repeated] / (draws[repeated] - 1)
     typical = float(per_draw.mean())
     of_draws = np.full(n, typical)
@@ -157,6 +159,7 @@ def variance_components(
         "item": item,
         "sampling": sampling,
         "single_draw": item + sampling,
+        "of_mean": sampling_of_means,
         "sampling_share": min(1.0, sampling_of_means / of_means) if of_means > 0 else nan,
     }
 
@@ -179,9 +182,9 @@ def estimate_macro(blocks: Sequence[Block], model: str, n_tasks: int, *, level: 
     columns = [(block, block.models.index(model)) for block in blocks]
     parts = [model_sample(block, j) for block, j in columns]
     if len(parts) < n_tasks or any(part.n == 0 for part in parts):
-        value, found = math.nan, Spread(math.nan, math.nan, None, Reason.NO_SCORED)
+        value, found = math.nan, Spread(math.nan, math.nan, None, Reason.MISSING_TASK)
     else:
-        value, found = average_over_tasks(parts)
+        value, found = average_over_tasks(parts, [_least_square(block, j) for block, j in columns])
     low, high, n_eff = math.nan, math.nan, math.nan
     n_items = sum(part.n for part in parts)
     if found.reason is None:
@@ -211,8 +214,32 @@ def estimate_macro(blocks: Sequence[Block], model: str, n_tasks: int, *, level: 
     )
 
 
+def _least_square(block: Block, j: int) -> float:
+    """Return the squared standard error that a task of equal 0/1 scores must be given; NaN for other scores.
+
+    All right (or all wrong) shows no variance, but Wilson's interval says how far the truth may lie from it.
+    """
+    values = block.mean[block.scored(j), j]
+    if not block.binary[j] or block.weight is not None or block.clusters or len(values) == 0:
+        return math.nan
+    low, high, _ = wilson(round(float(values.sum())), len(values))
+    return ((high - low) / (2 * normal_quantile(0.975))) ** 2
+
+
+def weighted_variance(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Return the variance of one draw of a weighted item, unbiased for equal weights; NaN below two items."""
+    share = weights / weights.sum()
+    lost = float(share @ share)
+    if len(values) < 2 or lost >= 1:
+        return math.nan
+    return float(share @ (values - share @ values) ** 2) / (1 - lost)
+
+
 def _single_draw_variance(block: Block, j: int) -> float:
     """Return the variance of one answer to one random item; 0 where a task has too few items to say."""
-    scored = block.draws[:, j] > 0
+    scored = block.scored(j)
+    if block.weight is not None:
+        found = weighted_variance(block.mean[scored, j], block.weight[scored, j])
+        return 0.0 if math.isnan(found) else found
     parts = variance_components(block.mean[scored, j], block.draws[scored, j], block.within[scored, j])
     return 0.0 if math.isnan(parts["single_draw"]) else parts["single_draw"]

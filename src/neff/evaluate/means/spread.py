@@ -23,16 +23,27 @@ if TYPE_CHECKING:
 __all__ = ["Sample", "Spread", "average_over_tasks", "difference", "sample", "spread"]
 
 
+FEW_ITEMS = 10
+"""Below this many effective items a weighted mean hangs on a few; the result says so."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
     """An estimator over items: its value, and what each item does to it.
 
-    `influence` has shape (n_items,) and mean zero; the estimator behaves like `value` plus a mean of such numbers.
+    `influence` has shape (n_items,) and mean about zero; the estimator behaves like `value` plus a mean of such
+    numbers. `n_eff` is Kish's effective number of items where they have weights, else NaN.
     """
 
     value: float
     influence: NDArray[np.float64]
     clusters: tuple[NDArray[np.int64], ...]
+    n_eff: float = math.nan
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of independent items: effective number less one."""
+        return (self.n if math.isnan(self.n_eff) else self.n_eff) - 1.0
 
     @property
     def n(self) -> int:
@@ -56,32 +67,34 @@ def sample(
     weights: NDArray[np.float64] | None,
     clusters: Sequence[NDArray[np.int64]],
 ) -> Sample:
-    """Return the (Hajek) mean of item values with its influence values; all arrays of shape (n_items,)."""
+    """Return the (Hajek) mean of item values with its influence values; all arrays of shape (n_items,), weights > 0.
+
+    With weights the influence values are those of the jackknife, h / (1 - h) (n - 1) (x - mean) with h the item's
+    share of all weight: linearised ones would say that a mean which hangs on one heavy item is all but certain.
+    """
     if len(values) == 0:
         return Sample(math.nan, values, tuple(clusters))
     if weights is None:
         centre = float(values[0])  # a shift keeps the digits of scores with a large common offset
         value = centre + float(np.mean(values - centre))
         return Sample(value, values - value, tuple(clusters))
-    total = float(weights.sum())
-    if total == 0:
-        return Sample(math.nan, np.full(len(values), math.nan), tuple(clusters))
-    used = np.where(weights > 0, values, 0.0)
-    value = float(weights @ used) / total
-    return Sample(value, weights * (used - value) * (len(values) / total), tuple(clusters))
+    share = weights / float(weights.sum())
+    value = float(share @ values)
+    rest = np.maximum(1 - share, np.finfo(float).tiny)
+    influence = (len(values) - 1) * share / rest * (values - value)
+    return Sample(value, influence, tuple(clusters), 1 / float(share @ share))
 
 
 def difference(a: Sample, b: Sample) -> Sample:
     """Return a minus b over the same items."""
-    return Sample(a.value - b.value, a.influence - b.influence, a.clusters)
+    n_eff = math.nan if math.isnan(a.n_eff) else min(a.n_eff, b.n_eff)
+    return Sample(a.value - b.value, a.influence - b.influence, a.clusters, n_eff)
 
 
 def spread(part: Sample) -> Spread:
     """Return the standard error of one sample of items; NaN with a reason where there is none."""
     if part.n == 0:
         return Spread(math.nan, math.nan, None if not part.clusters else 0, Reason.NO_SCORED)
-    if math.isnan(part.value):
-        return Spread(math.nan, math.nan, None, Reason.ZERO_WEIGHT)
     if not part.clusters:
         return _by_item(part)
     if len(part.clusters) == 1:
@@ -100,9 +113,12 @@ def _by_item(part: Sample) -> Spread:
     if part.n == 1:
         return Spread(math.nan, math.nan, None, Reason.ONE_ITEM)
     if _constant(part):
-        return Spread(math.nan, float(part.n - 1), None, Reason.ALL_EQUAL)
+        return Spread(math.nan, part.df, None, Reason.ALL_EQUAL)
     variance = float(part.influence @ part.influence) / (part.n * (part.n - 1))
-    return Spread(math.sqrt(variance), float(part.n - 1), None)
+    warning = ""
+    if part.n_eff < FEW_ITEMS:
+        warning = f"the weights leave {part.n_eff:.1f} effective items of {part.n:,}: a few heavy ones decide"
+    return Spread(math.sqrt(variance), max(part.df, 1.0), None, None, warning)
 
 
 def _constant(part: Sample) -> bool:
@@ -110,12 +126,13 @@ def _constant(part: Sample) -> bool:
     return bool(np.max(np.abs(part.influence)) <= 8 * np.finfo(float).eps * max(1.0, abs(part.value)))
 
 
-def average_over_tasks(parts: Sequence[Sample]) -> tuple[float, Spread]:
+def average_over_tasks(parts: Sequence[Sample], at_least: Sequence[float]) -> tuple[float, Spread]:
     """Return the unweighted mean over tasks (macro average) and its spread.
 
     Tasks are fixed, items are sampled within tasks. Where a cluster reaches over several tasks, its items move
     together, and the variance comes from cluster sums over all tasks; else the tasks' variances add, with
-    Welch-Satterthwaite degrees of freedom.
+    Welch-Satterthwaite degrees of freedom. A task in which all is equal shows no variance; it is given the one of
+    `at_least` (squared standard error per task, NaN where there is none to give, which makes the average undefined).
     """
     value = float(np.mean([part.value for part in parts]))
     if _clusters_cross_tasks(parts):
@@ -127,18 +144,17 @@ def average_over_tasks(parts: Sequence[Sample]) -> tuple[float, Spread]:
         )
         return value, spread(joint)
     spreads = [spread(part) for part in parts]
-    # A task in which all scores are equal adds no variance that can be seen; any other gap makes the sum undefined.
-    gap: Reason | None = next((s.reason for s in spreads if s.reason not in (None, Reason.ALL_EQUAL)), None)
-    seen = [s for s in spreads if s.reason is None]
-    if gap is None and not seen:
-        gap = Reason.ALL_EQUAL
     counts = [s.n_clusters for s in spreads if s.n_clusters is not None]
     n_clusters = sum(counts) if counts else None
-    if gap is not None:
-        return value, Spread(math.nan, math.nan, n_clusters, gap)
-    variances = [(s.standard_error / len(parts)) ** 2 for s in seen]
-    df = welch_satterthwaite(variances, [s.df for s in seen])
-    return value, Spread(math.sqrt(math.fsum(variances)), df, n_clusters)
+    squares, df = [], []
+    for s, least in zip(spreads, at_least, strict=True):
+        if s.reason not in (None, Reason.ALL_EQUAL) or (s.reason is not None and math.isnan(least)):
+            return value, Spread(math.nan, math.nan, n_clusters, s.reason)
+        squares.append((least if s.reason else s.standard_error**2) / len(parts) ** 2)
+        df.append(s.df)
+    warning = next((s.warning for s in spreads if s.warning), "")
+    total = math.fsum(squares)
+    return value, Spread(math.sqrt(total), welch_satterthwaite(squares, df), n_clusters, None, warning)
 
 
 def _clusters_cross_tasks(parts: Sequence[Sample]) -> bool:
