@@ -43,6 +43,7 @@ class Reason(StrEnum):
     NOT_REACHABLE = "not reachable"
     NO_REPEATS = "one draw per item"
     POOR_FIT = "the model fits badly"
+    OF_WEIGHTS = "weighted items"
     OF_TASKS = "an average over tasks"
     MISSING_TASK = "not scored in every task"
     SHARED_CLUSTERS = "clusters shared by tasks"

@@ -229,7 +229,9 @@ def evaluate(
         )
         contests = policy_contests(table, judge, options, generator)
         used |= judge.to_dict()
-        notes = judged_notes(table, chosen)
+        notes = judged_notes(table, chosen) + unused_note(
+            {"tests": bool(options.tests), "unscored": unscored == "wrong"}, "Labels are used"
+        )
     metrics = list(dict.fromkeys(contest.metric for contest in contests))
     outcomes = [
         conclude(contest, options, pairs, generator, lower_is_better=contest.metric in lower) for contest in contests

@@ -97,7 +97,7 @@ def _counted(table: Records) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return answers, np.unique(cells // width, return_counts=True)[1]
 
 
-def unused_note(given: Mapping[str, bool]) -> list[str]:
-    """Say which of the options that were given had no effect, because scores are averaged as they stand."""
+def unused_note(given: Mapping[str, bool], why: str = "Scores are averaged as they stand") -> list[str]:
+    """Say which of the options that were given had no effect, and why."""
     names = [name for name, used in given.items() if used]
-    return [f"Scores are averaged as they stand: no effect has {', '.join(names)}."] if names else []
+    return [f"{why}: no effect has {', '.join(names)}."] if names else []

@@ -378,7 +378,7 @@ def _draws(
     if c.task in (MACRO, MICRO):
         return math.nan, Reason.OF_TASKS
     if math.isnan(per_draw):
-        return math.nan, Reason.NO_REPEATS
+        return math.nan, Reason.NO_REPEATS if _draws_per_item(result, c) == 1 else Reason.OF_WEIGHTS
     allowed = c.n_items * (target / _multiple(c.df, power, level, n_comparisons)) ** 2
     of_items = max(0.0, c.n_items * c.standard_error**2 - now)
     if allowed <= of_items:

@@ -129,7 +129,7 @@ def _lower_is_better(rows: Rows, metric: Factor | str) -> frozenset[str]:
     for name, vote in zip(factor.levels, votes, strict=True):
         if vote.any() and not vote.all():
             raise RecordsError(
-                f"column {rows.layout.direction!r} says both of metric {name!r}: that lower is better, and that it is not.",
+                f"column 'lower_is_better' says both true and false of metric {name!r}.",
                 "Give each metric one direction.",
                 path=rows.path,
             )

@@ -18,7 +18,7 @@ from neff.records.sums import summarise
 if TYPE_CHECKING:
     from neff.records.table import Records
 
-__all__ = ["Engine", "load"]
+__all__ = ["Engine", "is_large", "load"]
 
 Engine: TypeAlias = Literal["auto", "memory", "stream", "ray"]
 _SHARE = 0.5
@@ -69,7 +69,7 @@ def load(
         from neff.records.on_ray import sums_on_ray
 
         return sums_on_ray(data, labels=labels, **options)
-    if engine == "memory" or rows or not is_paths(data) or (engine == "auto" and not _is_large(data)):
+    if engine == "memory" or rows or not is_paths(data) or (engine == "auto" and not is_large(data)):
         return as_records(data, **options)
     try:
         return summarise(data, labels=labels, **options)
@@ -83,7 +83,7 @@ def _is_ray(data: object) -> bool:
     return type(data).__module__.split(".")[:2] == ["ray", "data"]
 
 
-def _is_large(paths: Any) -> bool:
+def is_large(paths: Any) -> bool:
     """Return whether rows of these files would take more than their share of the memory."""
     names = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if any(os.fspath(name) == "-" or not Path(name).exists() for name in names):

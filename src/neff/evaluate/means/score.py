@@ -31,9 +31,6 @@ MACRO = "macro average"
 MICRO = "micro average"
 N_EFF_OF = "independent items with one draw each"
 
-SMALL_CLUSTERS = 10
-"""Below this many clusters, counted as if of equal size, CRV1 intervals cover too rarely; the estimate says so."""
-
 
 def model_sample(block: Block, j: int) -> Sample:
     """Return model j's items that have a score, as a sample with influence values."""
@@ -90,12 +87,6 @@ def _interval(
     warnings = [found.warning] if found.warning else []
     unit = "item means" if not part.clusters else "cluster sums" if len(part.clusters) == 1 else "two-way cluster sums"
     method = f"mean over items, Student t interval on {unit}"
-    effective = min((_effective_clusters(codes) for codes in part.clusters), default=math.inf)
-    if found.n_clusters is not None and found.n_clusters > 1 and effective < SMALL_CLUSTERS:
-        warnings.append(
-            f"{found.n_clusters} clusters count as {effective:.1f} of equal size: with few or uneven clusters "
-            "the interval covers too rarely"
-        )
     if binary and not part.clusters and part.n and bool(((values == 0) | (values == 1)).all()):
         low, high, _ = wilson(round(float(values.sum())), part.n, level=level)
         return (low, high), "mean of 0/1 items, Wilson interval", tuple(warnings)
@@ -109,12 +100,6 @@ def _interval(
         return (math.nan, math.nan), method, tuple(warnings)
     low, high, _ = t_interval(part.value, found.standard_error, df=found.df, level=level)
     return (low, high), method, tuple(warnings)
-
-
-def _effective_clusters(codes: NDArray[np.int64]) -> float:
-    """Return how many clusters of equal size are as uneven as these: (sum n_g)^2 / sum n_g^2."""
-    sizes = np.bincount(codes).astype(float)
-    return float(sizes.sum() ** 2 / np.square(sizes).sum()) if len(codes) else 0.0
 
 
 def variance_components(

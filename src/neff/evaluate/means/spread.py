@@ -27,6 +27,10 @@ FEW_ITEMS = 10
 """Below this many effective items a weighted mean hangs on a few; the result says so."""
 
 
+SMALL_CLUSTERS = 10
+"""Below this many clusters, counted as if of equal size, CRV1 intervals cover too rarely; the estimate says so."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
     """An estimator over items: its value, and what each item does to it.
@@ -105,8 +109,20 @@ def spread(part: Sample) -> Spread:
         return Spread(math.nan, found.df, found.n_clusters, Reason.ALL_EQUAL)
     if math.isnan(found.standard_error):
         return Spread(math.nan, found.df, found.n_clusters, found.reason)
-    warning = "two-way variance not positive: the larger one-way variance is used" if found.reason else ""
-    return Spread(found.standard_error, found.df, found.n_clusters, None, warning)
+    warnings = ["two-way variance not positive: the larger one-way variance is used"] if found.reason else []
+    effective = min(_effective_clusters(codes) for codes in part.clusters)
+    if effective < SMALL_CLUSTERS:
+        warnings.append(
+            f"{found.n_clusters} clusters count as {effective:.1f} of equal size: with few or uneven clusters "
+            "the interval covers too rarely"
+        )
+    return Spread(found.standard_error, found.df, found.n_clusters, None, "; ".join(warnings))
+
+
+def _effective_clusters(codes: NDArray[np.int64]) -> float:
+    """Return how many clusters of equal size are as uneven as these: (sum n_g)^2 / sum n_g^2."""
+    sizes = np.bincount(codes).astype(float)
+    return float(sizes.sum() ** 2 / np.square(sizes).sum()) if len(codes) else 0.0
 
 
 def _by_item(part: Sample) -> Spread:
