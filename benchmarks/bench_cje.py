@@ -2,7 +2,7 @@
 
 What is compared
     Direct: the mean of four policies with 2,000 bootstrap refits of the calibrator, labels on the base policy.
-        Ours: `neff.evaluate.judge.refit.bootstrap_refit`. Peers: `cje.analyze_dataset`, estimator "direct", defaults.
+        Ours: `neff.evaluate.refitting.refit.bootstrap_refit`. Peers: `cje.analyze_dataset`, estimator "direct", defaults.
     Stacked-DR: three target policies. Ours: `neff.evaluate.off_policy.stacked_dr`, the same algorithm with the same
         folds, so that the numbers must agree. Peer: 0.3.0, "stacked-dr" (0.9.3 has no off-policy estimators).
 Why it is fair
@@ -73,12 +73,12 @@ import csv, json, sys, time
 from pathlib import Path
 import numpy as np
 import scipy.optimize, scipy.sparse, scipy.special  # neff imports them when first needed; imports are left out
-from neff.evaluate.judge.calibration import calibrate
+from neff.evaluate.calibrating.calibration import calibrate
 from neff.evaluate.judge.data import Judged
 from neff.evaluate.judge.direct import direct
-from neff.evaluate.judge.folds import FoldMap, hash_folds
+from neff.evaluate.calibrating.folds import FoldMap, hash_folds
 from neff.evaluate.judge.inference import infer
-from neff.evaluate.judge.refit import bootstrap_refit
+from neff.evaluate.refitting.refit import bootstrap_refit
 from neff.evaluate.off_policy.data import Logged
 from neff.evaluate.off_policy.stacked import stacked_dr
 

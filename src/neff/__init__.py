@@ -28,6 +28,7 @@ _PUBLIC = {
     "Verdict": "neff.results",
     "audit": "neff.evaluate",
     "compare": "neff.evaluate",
+    "convert": "neff.report",
     "diagnose": "neff.records",
     "ess": "neff.stats",
     "evaluate": "neff.evaluate",

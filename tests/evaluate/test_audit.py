@@ -16,7 +16,7 @@ from neff.errors import ArgumentError, RecordsError
 from neff.evaluate.auditing.from_records import audit
 from neff.evaluate.auditing.size import chance_to_hold, plan_audit
 from neff.evaluate.auditing.transport import transport
-from neff.evaluate.judge.calibration import calibrate
+from neff.evaluate.calibrating.calibration import calibrate
 from neff.reasons import Reason
 from neff.results import Verdict
 

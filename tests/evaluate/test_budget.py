@@ -15,10 +15,10 @@ from neff.evaluate.budgeting.from_records import pilot_variance
 from neff.evaluate.budgeting.pilot import fit_variance_model
 from neff.evaluate.budgeting.planning import plan_budget
 from neff.evaluate.budgeting.variance import VarianceModel
-from neff.evaluate.judge.calibration import calibrate
+from neff.evaluate.calibrating.calibration import calibrate
+from neff.evaluate.calibrating.folds import balanced_folds
 from neff.evaluate.judge.data import Judged
 from neff.evaluate.judge.direct import augmented
-from neff.evaluate.judge.folds import balanced_folds
 from neff.reasons import Reason
 
 SHEET = VarianceModel(0.06, 0.03)

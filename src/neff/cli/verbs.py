@@ -47,6 +47,7 @@ VERBS = (
         "RESULT.json",
         "Show a saved result again: table, HTML, Markdown, CSV, JUnit.",
     ),
+    Verb("convert", "RECORDS... -o FILE", "Logs of any tool as one table: Parquet, CSV, JSON Lines."),
     Verb("demo", "", "Evaluate the bundled example records, without a network."),
     Verb(
         "completion",
@@ -63,6 +64,7 @@ EXAMPLES = (
     ("neff plan scores.csv --difference 0.02", "items needed to see two points"),
     ("neff plan pilot.csv --budget 1000 --label-price 16", "how many answers to judge, how many to label"),
     ("neff doctor runs/", "what is in there, and what can be computed"),
+    ("neff convert runs/ -o draws.parquet", "everybody's logs as one table"),
 )
 
 EXIT_CODES = (

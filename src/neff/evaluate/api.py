@@ -27,7 +27,7 @@ from neff.stats._options import seeded
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from neff.evaluate.judge.calibration import Mode
+    from neff.evaluate.calibrating.calibration import Mode
     from neff.evaluate.means.pair import PairedTest
     from neff.evaluate.standing import Contest
     from neff.records.big import Engine
@@ -105,7 +105,7 @@ def evaluate(
     scale
         Lowest and highest possible label, declared.
     calibration
-        "monotone", "two-stage" or "auto"; see `neff.evaluate.judge.calibration.calibrate`.
+        "monotone", "two-stage" or "auto"; see `neff.evaluate.calibrating.calibration.calibrate`.
     covariates
         Names of kept columns that predict the label beside the score (length, a second judge).
     propensity

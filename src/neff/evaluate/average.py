@@ -21,7 +21,7 @@ from neff.stats.intervals import t_interval
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from neff.evaluate.judge.gate import Gate
+    from neff.evaluate.gating.gate import Gate
     from neff.evaluate.judge_options import JudgeOptions
     from neff.evaluate.options import Options
     from neff.evaluate.standing import Contest

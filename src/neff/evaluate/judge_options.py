@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from neff.errors import ArgumentError
-from neff.evaluate.judge.calibration import Mode
+from neff.evaluate.calibrating.calibration import Mode
 from neff.evaluate.off_policy.estimators import OffPolicyMethod
 from neff.stats._options import check_choice
 

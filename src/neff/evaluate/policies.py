@@ -13,24 +13,24 @@ import numpy as np
 
 from neff.errors import RecordsError
 from neff.evaluate.answers import Answers, judged_policies, logged_answers
-from neff.evaluate.judge.calibration import Calibration, calibrate
-from neff.evaluate.judge.coverage import coverage
+from neff.evaluate.calibrating.calibration import Calibration, calibrate
+from neff.evaluate.calibrating.folds import FoldMap, balanced_folds, hash_folds
+from neff.evaluate.gating.coverage import coverage
+from neff.evaluate.gating.gates import gates_for_direct, gates_for_off_policy
 from neff.evaluate.judge.direct import DirectMethod, direct, judge_mean, labels_only
-from neff.evaluate.judge.folds import FoldMap, balanced_folds, hash_folds
-from neff.evaluate.judge.gates import gates_for_direct, gates_for_off_policy
 from neff.evaluate.judge.ppi import ppi, ppi_plus_plus
-from neff.evaluate.judge.refit import RefitBootstrap, bootstrap_refit
 from neff.evaluate.off_policy.estimators import OffPolicyMethod, off_policy
 from neff.evaluate.off_policy.overlap import Overlap, overlap
+from neff.evaluate.refitting.refit import RefitBootstrap, bootstrap_refit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from neff.evaluate.gating.gate import Gate
     from neff.evaluate.judge.data import Judged
     from neff.evaluate.judge.estimate import PolicyEstimate
-    from neff.evaluate.judge.gate import Gate
     from neff.evaluate.judge_options import JudgeOptions
     from neff.evaluate.off_policy.data import Logged
     from neff.records import Records
@@ -136,6 +136,7 @@ def _calibrated(
     label = np.concatenate([p.label for p in policies])
     prompt = np.concatenate([p.prompt for p in policies])
     covariates = [p.covariates for p in policies if p.covariates is not None]
+    propensity = [p.propensity for p in policies if p.propensity is not None]
     known = ~np.isnan(label)
     n_prompts = len(np.unique(prompt[known]))
     if n_prompts < 2:
@@ -155,6 +156,7 @@ def _calibrated(
         covariates=np.concatenate(covariates) if covariates else None,
         mode="monotone" if options.inference == "bootstrap" or names is not None else options.mode,
         scale=options.scale,
+        weights=None if not propensity else 1.0 / np.concatenate(propensity),
         n_folds=folds.n_folds,
         prompt=prompt,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neff.evaluate.judge.gate import flagged
+from neff.evaluate.gating.gate import flagged
 from neff.evaluate.judge.inference import Inference, infer, infer_difference
 from neff.evaluate.policies import Policies, estimate_policies
 from neff.results import Comparison, Estimate
@@ -17,8 +17,8 @@ from neff.stats._special import two_sided_p
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from neff.evaluate.gating.gate import Gate
     from neff.evaluate.judge.estimate import PolicyEstimate
-    from neff.evaluate.judge.gate import Gate
     from neff.evaluate.judge_options import JudgeOptions
     from neff.evaluate.options import Options
     from neff.records import Records

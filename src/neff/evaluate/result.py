@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from neff.errors import ArgumentError, RecordsError
-from neff.evaluate.judge.gate import Gate
-from neff.evaluate.judge.gate import table as gates_table
+from neff.evaluate.gating.gate import Gate
+from neff.evaluate.gating.gate import table as gates_table
 from neff.evaluate.shrinking.saved import subtasks_from_dict
 from neff.results import Column, Comparison, Estimate, Provenance, Table, Unread, Verdict
 

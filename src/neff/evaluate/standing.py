@@ -14,7 +14,7 @@ from neff.stats.multiplicity import adjust
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from neff.evaluate.judge.gate import Gate
+    from neff.evaluate.gating.gate import Gate
     from neff.evaluate.options import Options
     from neff.stats.multiplicity import Correction
 

@@ -31,6 +31,7 @@ __all__ = [
     "chunk_sums",
     "file_sums",
     "part_sums",
+    "settled_sums",
     "sourced",
     "summed_layout",
 ]
@@ -66,9 +67,24 @@ class Request:
         """Return the request without a role."""
         return replace(self, dropped=self.dropped | {error.role}, notes=(*self.notes, error.note))
 
+    def applied(self, layout: Layout) -> Layout:
+        """Return a layout without the dropped roles."""
+        return replace(
+            layout,
+            label=None if "label" in self.dropped else layout.label,
+            weight=None if "weight" in self.dropped else layout.weight,
+            clusters=() if "cluster" in self.dropped else layout.clusters,
+            guessed=layout.guessed - self.dropped,
+        )
+
 
 def file_sums(file: File, request: Request) -> ItemSums:
-    """Return the sums over one file.
+    """Return the sums over one file; see `settled_sums`."""
+    return settled_sums(file, request)[0]
+
+
+def settled_sums(file: File, request: Request) -> tuple[ItemSums, Request]:
+    """Return the sums over one file, and the request without the roles that no column of it plays.
 
     Raises
     ------
@@ -79,7 +95,7 @@ def file_sums(file: File, request: Request) -> ItemSums:
     """
     while True:
         try:
-            return checked(part_sums(file, request), file.shown, request)
+            return checked(part_sums(file, request), file.shown, request), request
         except DroppedError as error:
             request = request.without(error)
 
@@ -173,13 +189,7 @@ def summed_layout(layout: Layout, request: Request, shown: str) -> Layout:
     """
     if layout.label is not None:
         refuse_labels(request, f"column {layout.label!r} holds labels", shown)
-    return replace(
-        layout,
-        label=None,
-        weight=None if "weight" in request.dropped else layout.weight,
-        clusters=() if "cluster" in request.dropped else layout.clusters,
-        guessed=layout.guessed - request.dropped - {"label"},
-    )
+    return replace(request, dropped=request.dropped | {"label"}).applied(layout)
 
 
 def sourced(sums: ItemSums, request: Request, shown: str) -> ItemSums:

@@ -9,6 +9,7 @@ Examples
 
 from neff.report.audits import audit_document
 from neff.report.build import evaluation_document
+from neff.report.convert import Converted, convert
 from neff.report.document import Document, Gate, document
 from neff.report.output import formats, render, show, write
 from neff.report.plans import audit_plan_document, budget_plan_document, plan_document
@@ -16,11 +17,13 @@ from neff.report.saved import load, schema
 from neff.report.subtasks import subtasks_document
 
 __all__ = [
+    "Converted",
     "Document",
     "Gate",
     "audit_document",
     "audit_plan_document",
     "budget_plan_document",
+    "convert",
     "document",
     "evaluation_document",
     "formats",

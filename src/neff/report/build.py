@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from neff.evaluate.judge.gate import table as gates_table
+from neff.evaluate.gating.gate import table as gates_table
 from neff.evaluate.result import Evaluation
 from neff.report.body import body
 from neff.report.document import (

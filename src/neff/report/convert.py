@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neff.errors import ArgumentError
-from neff.records import ColumnMap, Records, read
+from neff.errors import ArgumentError, MissingExtraError, OutputError
+from neff.records import ColumnMap, read
 from neff.records.big import is_large
 from neff.records.files import find_files
-from neff.records.parts import DroppedError
+from neff.records.parts import DroppedError, Part
 from neff.records.streaming import NeedsRowsError, Request
 from neff.report.long_records import columns_of, parquet_from_csv, runnable, suffixes, types_of, write_rows
-from neff.report.record_stream import stream
+from neff.report.record_stream import RecordStream
 from neff.report.writing import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import IO
+    from collections.abc import Iterable, Iterator, Sequence
 
     from neff.records.combine import ByFile
     from neff.records.reader import Keep
-    from neff.report.long_records import Columns
     from neff.results import Unread
 
 __all__ = ["Converted", "convert"]
@@ -116,16 +114,86 @@ def convert(
     if target.suffix.lower() not in suffixes():
         known = f"a name that ends in {', '.join(suffixes())}, or a folder"
         raise ArgumentError("output", known, str(output), "The suffix is the format.", call=_CALL)
+    if not target.parent.is_dir():
+        raise OutputError(
+            f"cannot write {target}: there is no folder {target.parent}. Make it first: mkdir -p {target.parent}"
+        )
     _refuse_input(paths, target)
     if is_large(paths):
-        request = Request(ColumnMap(**columns), labels=False)
+        try:
+            return _streamed(paths, target, Request(ColumnMap(**columns), labels=False), by_file, strict=strict)
+        except NeedsRowsError:
+            pass
+    records = read(paths, keep="all" if keep is None else keep, by_file=by_file, strict=strict, **columns)
+    notes = [note for source in records.sources for note in source.notes]
+    written = _write(target, [Part(records, None)], notes, numbered=True)
+    return replace(written, unread=records.unread)
+
+
+def _streamed(paths: Any, target: Path, request: Request, by_file: ByFile, *, strict: bool) -> Converted:
+    with tempfile.TemporaryDirectory(prefix="neff-") as spool:
+        files = find_files(paths, Path(spool))
         while True:
             try:
-                return _write(target, lambda asked=request: stream(paths, asked, by_file=by_file, strict=strict))
+                records = RecordStream(files, request, by_file=by_file, strict=strict)
+                notes = [*records.notes, "the files are large: only columns with a role were written"]
+                return replace(_write(target, records, notes), unread=records.unread)
             except DroppedError as error:
                 request = request.without(error)
-            except NeedsRowsError:
-                break
-    records = read(paths, keep="all" if keep is None else keep, by_file=by_file, strict=strict, **columns)
-    written = _write(target, lambda: [(records, records.draw)])
-    return replace(written, unread=records.unread)
+
+
+def _write(target: Path, parts: Iterable[Part], notes: Iterable[str], *, numbered: bool = False) -> Converted:
+    """Write parts with the same columns; `numbered` ones have numbers for draws, others names or none."""
+    kind = "csv" if target.suffix.lower() in (".csv", ".parquet") else "jsonl"
+    n, types, said = 0, dict[str, str](), dict.fromkeys(notes)
+    with replacing(target) as temporary, _through(temporary, target) as text:
+        with text.open("w", encoding="utf-8", newline="") as stream:
+            for table, draw in parts:
+                columns = columns_of(table, table.draw if numbered else draw)
+                if types and types_of(columns) != types:
+                    raise NeedsRowsError("the files do not have the same columns.", "Read them into memory.")
+                write_rows(columns, stream, kind, first=not types)
+                types = types_of(columns)
+                n += len(table)
+                formula = runnable(columns)
+                if formula and target.suffix.lower() == ".csv":
+                    said[f"{formula[:40]!r} is written as it is: a spreadsheet may run it as a formula"] = None
+        if target.suffix.lower() == ".parquet":
+            parquet_from_csv(text, temporary, types)
+    return Converted(target, n, tuple(types), tuple(said))
+
+
+@contextmanager
+def _through(temporary: Path, target: Path) -> Iterator[Path]:
+    """Yield where rows are written: the file itself, or for Parquet a text file that is turned into it."""
+    if target.suffix.lower() != ".parquet":
+        yield temporary
+        return
+    try:
+        import duckdb  # noqa: F401  (before the work, not after it)
+    except ImportError as error:
+        raise MissingExtraError("Writing Parquet", "big") from error
+    with tempfile.TemporaryDirectory(prefix=".neff-", dir=temporary.parent) as folder:
+        yield Path(folder) / "rows.csv"
+
+
+def _refuse_input(paths: Any, target: Path) -> None:
+    """Raise where the output is one of the files that are read."""
+    names = [paths] if isinstance(paths, (str, Path)) else paths
+    for name in map(Path, names):
+        if target.exists() and (
+            name.resolve() == target.resolve() or (name.is_dir() and name.resolve() in target.resolve().parents)
+        ):
+            raise ArgumentError("output", "a new file, not one of the inputs", str(target), call=_CALL)
+
+
+def _to_store(paths: Any, folder: Path, **options: Any) -> Converted:
+    from neff.evaluate import evaluate
+    from neff.report.every_eval_ever import write_datastore
+
+    records = read(paths, **options)
+    evaluation = evaluate(records, pairs=False, aggregate="none", estimator="mean")
+    logs = write_datastore(evaluation, folder, records=records)
+    notes = tuple(dict.fromkeys(note for source in records.sources for note in source.notes))
+    said = f"{len(logs)} logs of Every-Eval-Ever, each with its samples"
+    return Converted(folder, len(records), (), (*notes, said), records.unread)

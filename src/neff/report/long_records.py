@@ -13,7 +13,7 @@ from neff.records.factor import Factor
 from neff.records.finder import SYNONYMS, normal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import IO
 
@@ -54,7 +54,9 @@ def columns_of(records: Records, draw: Any) -> Columns:
         columns["draw"] = draw
     columns["score"] = records.score
     columns |= {("cluster", "cluster_2")[j]: cluster for j, cluster in enumerate(records.clusters)}
-    columns |= {name: values for name, values in (("label", records.label), ("weight", records.weight)) if values is not None}
+    columns |= {
+        name: values for name, values in (("label", records.label), ("weight", records.weight)) if values is not None
+    }
     if records.lower_is_better:
         says = np.array([name in records.lower_is_better for name in records.metric.levels], np.int32)
         columns["lower_is_better"] = Factor(says[records.metric.codes], ("false", "true"))

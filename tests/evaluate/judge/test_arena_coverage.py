@@ -17,10 +17,10 @@ import itertools
 import numpy as np
 import pytest
 
-from neff.evaluate.judge.calibration import calibrate
+from neff.evaluate.calibrating.calibration import calibrate
+from neff.evaluate.calibrating.folds import balanced_folds
 from neff.evaluate.judge.data import Judged
 from neff.evaluate.judge.direct import augmented
-from neff.evaluate.judge.folds import balanced_folds
 from neff.evaluate.judge.inference import infer, infer_difference
 from neff.testing import coverage_band
 

@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 from scipy.special import expit, ndtri
 
-from neff.evaluate.judge.calibration import calibrate
+from neff.evaluate.calibrating.calibration import calibrate
+from neff.evaluate.calibrating.folds import balanced_folds
+from neff.evaluate.calibrating.slice import LabelledSlice, compare_modes
 from neff.evaluate.judge.data import Judged
 from neff.evaluate.judge.direct import augmented, plug_in
-from neff.evaluate.judge.folds import balanced_folds
 from neff.evaluate.judge.inference import Inference, infer, infer_difference
-from neff.evaluate.judge.slice import LabelledSlice, compare_modes
 from neff.testing import coverage_band
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from neff.errors import ArgumentError
-from neff.evaluate.judge.calibration import calibrate
+from neff.evaluate.calibrating.calibration import calibrate
+from neff.evaluate.calibrating.folds import FoldMap, balanced_folds, hash_folds
 from neff.evaluate.judge.data import Judged
 from neff.evaluate.judge.direct import augmented, direct, labels_only, plug_in
 from neff.evaluate.judge.estimate import oracle_variance
-from neff.evaluate.judge.folds import FoldMap, balanced_folds, hash_folds
 from neff.evaluate.judge.inference import infer, infer_difference
 from neff.evaluate.judge.own_labels import tuned_weight
 from neff.reasons import Reason
@@ -21,7 +21,7 @@ from neff.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from neff.evaluate.judge.calibration import Calibration
+    from neff.evaluate.calibrating.calibration import Calibration
 
 NAN = float("nan")
 

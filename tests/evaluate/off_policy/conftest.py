@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from neff.evaluate.judge.calibration import Calibration, calibrate
+from neff.evaluate.calibrating.calibration import Calibration, calibrate
+from neff.evaluate.calibrating.folds import FoldMap, hash_folds
 from neff.evaluate.judge.data import Judged
-from neff.evaluate.judge.folds import FoldMap, hash_folds
 from neff.evaluate.off_policy.data import Logged
 
 POLICIES = ("clone", "parallel_universe_prompt", "unhelpful")

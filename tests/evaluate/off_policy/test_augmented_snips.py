@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from neff.evaluate.judge.calibration import calibrate
-from neff.evaluate.judge.folds import balanced_folds
+from neff.evaluate.calibrating.calibration import calibrate
+from neff.evaluate.calibrating.folds import balanced_folds
 from neff.evaluate.judge.inference import infer
 from neff.evaluate.off_policy.augmented_snips import augmented_snips
 from neff.evaluate.off_policy.data import Logged

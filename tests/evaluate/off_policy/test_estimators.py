@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from neff.errors import ArgumentError
-from neff.evaluate.judge.calibration import calibrate
+from neff.evaluate.calibrating.calibration import calibrate
+from neff.evaluate.calibrating.folds import balanced_folds
 from neff.evaluate.judge.data import Judged
-from neff.evaluate.judge.folds import balanced_folds
 from neff.evaluate.judge.inference import infer
 from neff.evaluate.off_policy.dr import dr
 from neff.evaluate.off_policy.estimators import NEEDS_FRESH, off_policy

@@ -9,7 +9,7 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.model_selection import KFold
 
-from neff.evaluate.judge.folds import FoldMap, hash_folds
+from neff.evaluate.calibrating.folds import FoldMap, hash_folds
 from neff.evaluate.judge.inference import infer
 from neff.evaluate.off_policy.dr import dr
 from neff.evaluate.off_policy.ips import raw_ips

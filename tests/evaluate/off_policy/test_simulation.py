@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from neff.evaluate.judge.calibration import calibrate
-from neff.evaluate.judge.folds import FoldMap, balanced_folds, hash_folds
+from neff.evaluate.calibrating.calibration import calibrate
+from neff.evaluate.calibrating.folds import FoldMap, balanced_folds, hash_folds
 from neff.evaluate.judge.inference import infer
 from neff.evaluate.off_policy.estimators import off_policy
 from neff.testing import coverage_band, simulate_off_policy

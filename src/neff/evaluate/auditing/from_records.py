@@ -16,7 +16,7 @@ from neff.errors import ArgumentError
 from neff.evaluate.auditing.probe import fit_on, probes_of, refuse_shared_rows
 from neff.evaluate.auditing.result import Audit, Decile
 from neff.evaluate.auditing.transport import checked_margin, transport
-from neff.evaluate.judge.calibration import Calibration
+from neff.evaluate.calibrating.calibration import Calibration
 from neff.records import Records, as_records
 from neff.stats._validate import check_level
 from neff.stats.cluster import mean_se
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from neff.evaluate.auditing.probe import Probe
-    from neff.evaluate.judge.calibration import Mode
+    from neff.evaluate.calibrating.calibration import Mode
 
 __all__ = ["Audit", "audit"]
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neff.errors import ArgumentError, RecordsError
-from neff.evaluate.judge.calibration import calibrate
-from neff.evaluate.judge.folds import balanced_folds
+from neff.evaluate.calibrating.calibration import calibrate
+from neff.evaluate.calibrating.folds import balanced_folds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from neff.evaluate.judge.calibration import Calibration, Mode
+    from neff.evaluate.calibrating.calibration import Calibration, Mode
     from neff.records import Records
 
 __all__ = ["Probe", "fit_on", "probes_of", "refuse_shared_rows"]

@@ -14,10 +14,10 @@ import numpy as np
 
 from neff.errors import ArgumentError
 from neff.evaluate.budgeting.variance import VarianceModel
-from neff.evaluate.judge.calibration import calibrate
+from neff.evaluate.calibrating.calibration import calibrate
+from neff.evaluate.calibrating.folds import balanced_folds
 from neff.evaluate.judge.data import Judged
 from neff.evaluate.judge.direct import augmented
-from neff.evaluate.judge.folds import balanced_folds
 from neff.evaluate.judge.inference import infer
 from neff.reasons import Reason
 from neff.stats._options import check_choice
@@ -27,8 +27,8 @@ from neff.stats.cluster import crv1
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from neff.evaluate.judge.calibration import Calibration
-    from neff.evaluate.judge.folds import FoldMap
+    from neff.evaluate.calibrating.calibration import Calibration
+    from neff.evaluate.calibrating.folds import FoldMap
 
 __all__ = ["fit_variance_model"]
 

@@ -20,9 +20,9 @@ from neff.stats._options import check_choice
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from neff.evaluate.judge.calibration import Calibration
+    from neff.evaluate.calibrating.calibration import Calibration
+    from neff.evaluate.calibrating.folds import FoldMap
     from neff.evaluate.judge.data import Judged
-    from neff.evaluate.judge.folds import FoldMap
 
 __all__ = ["FEWEST_OWN", "DirectMethod", "augmented", "direct", "judge_mean", "labels_only", "plug_in"]
 
@@ -163,9 +163,9 @@ def augmented(judged: Judged, calibration: Calibration, folds: FoldMap, *, tuned
 
     Examples
     --------
-    >>> from neff.evaluate.judge.calibration import calibrate
+    >>> from neff.evaluate.calibrating.calibration import calibrate
     >>> from neff.evaluate.judge.data import Judged
-    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.evaluate.calibrating.folds import balanced_folds
     >>> rng = np.random.default_rng(1)
     >>> score = rng.uniform(size=500)
     >>> truth = np.where(rng.uniform(size=500) < score, 1.0, 0.0)

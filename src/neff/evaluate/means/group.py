@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from neff.evaluate.judge.gate import Gate
+    from neff.evaluate.gating.gate import Gate
     from neff.evaluate.means.blocks import Block
     from neff.evaluate.options import Aggregate, Options
     from neff.results import Comparison, Estimate

@@ -16,8 +16,8 @@ from neff.evaluate.off_policy.weights import hajek_weights
 from neff.reasons import Reason
 
 if TYPE_CHECKING:
-    from neff.evaluate.judge.calibration import Calibration
-    from neff.evaluate.judge.folds import FoldMap
+    from neff.evaluate.calibrating.calibration import Calibration
+    from neff.evaluate.calibrating.folds import FoldMap
     from neff.evaluate.off_policy.data import Logged
 
 __all__ = ["augmented_snips"]
@@ -58,8 +58,8 @@ def augmented_snips(logged: Logged, *, calibration: Calibration, folds: FoldMap)
 
     Examples
     --------
-    >>> from neff.evaluate.judge.calibration import calibrate
-    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.evaluate.calibrating.calibration import calibrate
+    >>> from neff.evaluate.calibrating.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
     >>> logged, fresh, truth = simulate_off_policy("better", 2000, rng=3)
     >>> folds = balanced_folds(2000, logged.prompt[logged.labelled], n_folds=20)

@@ -26,9 +26,9 @@ from neff.evaluate.off_policy.weights import hajek_weights
 from neff.reasons import Reason
 
 if TYPE_CHECKING:
-    from neff.evaluate.judge.calibration import Calibration
+    from neff.evaluate.calibrating.calibration import Calibration
+    from neff.evaluate.calibrating.folds import FoldMap
     from neff.evaluate.judge.data import Judged
-    from neff.evaluate.judge.folds import FoldMap
     from neff.evaluate.off_policy.data import Logged
 
 __all__ = ["dr"]
@@ -80,8 +80,8 @@ def dr(
 
     Examples
     --------
-    >>> from neff.evaluate.judge.calibration import calibrate
-    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.evaluate.calibrating.calibration import calibrate
+    >>> from neff.evaluate.calibrating.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
     >>> logged, fresh, truth = simulate_off_policy("better", 2000, rng=3)
     >>> folds = balanced_folds(2000, logged.prompt[logged.labelled], n_folds=20)

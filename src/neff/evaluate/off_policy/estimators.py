@@ -17,10 +17,10 @@ from neff.evaluate.off_policy.tr_cpo import tr_cpo
 from neff.stats._options import check_choice
 
 if TYPE_CHECKING:
-    from neff.evaluate.judge.calibration import Calibration
+    from neff.evaluate.calibrating.calibration import Calibration
+    from neff.evaluate.calibrating.folds import FoldMap
     from neff.evaluate.judge.data import Judged
     from neff.evaluate.judge.estimate import PolicyEstimate
-    from neff.evaluate.judge.folds import FoldMap
     from neff.evaluate.off_policy.data import Logged
 
 __all__ = ["NEEDS_FRESH", "OffPolicyMethod", "off_policy"]
@@ -86,8 +86,8 @@ def off_policy(
 
     Examples
     --------
-    >>> from neff.evaluate.judge.calibration import calibrate
-    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.evaluate.calibrating.calibration import calibrate
+    >>> from neff.evaluate.calibrating.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
     >>> logged, fresh, truth = simulate_off_policy("better", 2000, rng=3)
     >>> folds = balanced_folds(2000, logged.prompt[logged.labelled], n_folds=20)

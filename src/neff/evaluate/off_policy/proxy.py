@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from neff.evaluate.judge.calibration import Calibration
+    from neff.evaluate.calibrating.calibration import Calibration
+    from neff.evaluate.calibrating.folds import FoldMap
     from neff.evaluate.judge.data import Judged
-    from neff.evaluate.judge.folds import FoldMap
     from neff.evaluate.off_policy.data import Logged
 
 __all__ = ["Proxy", "dr_cpo", "dr_cpo_of"]
@@ -192,8 +192,8 @@ def dr_cpo(logged: Logged, *, calibration: Calibration, folds: FoldMap, fresh: J
 
     Examples
     --------
-    >>> from neff.evaluate.judge.calibration import calibrate
-    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.evaluate.calibrating.calibration import calibrate
+    >>> from neff.evaluate.calibrating.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
     >>> logged, fresh, truth = simulate_off_policy("better", 2000, rng=3)
     >>> folds = balanced_folds(2000, logged.prompt[logged.labelled])

@@ -10,8 +10,8 @@ from neff.evaluate.off_policy.terms import fold_sums, raw_overlap, rewards, to_u
 from neff.evaluate.off_policy.weights import hajek_weights
 
 if TYPE_CHECKING:
-    from neff.evaluate.judge.calibration import Calibration
-    from neff.evaluate.judge.folds import FoldMap
+    from neff.evaluate.calibrating.calibration import Calibration
+    from neff.evaluate.calibrating.folds import FoldMap
     from neff.evaluate.off_policy.data import Logged
 
 __all__ = ["simcal_ips"]
@@ -53,8 +53,8 @@ def simcal_ips(
 
     Examples
     --------
-    >>> from neff.evaluate.judge.calibration import calibrate
-    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.evaluate.calibrating.calibration import calibrate
+    >>> from neff.evaluate.calibrating.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
     >>> logged, fresh, truth = simulate_off_policy("noise", 2000, rng=3)
     >>> folds = balanced_folds(2000, logged.prompt[logged.labelled])

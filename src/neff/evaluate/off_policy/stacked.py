@@ -16,10 +16,10 @@ from neff.evaluate.off_policy.weights import least_variance_mixture
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from neff.evaluate.judge.calibration import Calibration
+    from neff.evaluate.calibrating.calibration import Calibration
+    from neff.evaluate.calibrating.folds import FoldMap
     from neff.evaluate.judge.data import Judged
     from neff.evaluate.judge.estimate import PolicyEstimate
-    from neff.evaluate.judge.folds import FoldMap
     from neff.evaluate.off_policy.data import Logged
 
 __all__ = ["stacked_dr"]
@@ -64,8 +64,8 @@ def stacked_dr(logged: Logged, *, calibration: Calibration, folds: FoldMap, fres
 
     Examples
     --------
-    >>> from neff.evaluate.judge.calibration import calibrate
-    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.evaluate.calibrating.calibration import calibrate
+    >>> from neff.evaluate.calibrating.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
     >>> logged, fresh, truth = simulate_off_policy("better", 2000, rng=3)
     >>> folds = balanced_folds(2000, logged.prompt[logged.labelled])

@@ -16,7 +16,7 @@ from neff.stats.weights import WeightSummary
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from neff.evaluate.judge.calibration import Calibration
+    from neff.evaluate.calibrating.calibration import Calibration
     from neff.evaluate.judge.data import Judged
     from neff.evaluate.off_policy.data import Logged
 

@@ -13,10 +13,10 @@ from neff.stats.isotonic import isotonic_fit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from neff.evaluate.judge.calibration import Calibration
+    from neff.evaluate.calibrating.calibration import Calibration
+    from neff.evaluate.calibrating.folds import FoldMap
     from neff.evaluate.judge.data import Judged
     from neff.evaluate.judge.estimate import PolicyEstimate
-    from neff.evaluate.judge.folds import FoldMap
     from neff.evaluate.off_policy.data import Logged
 
 __all__ = ["tr_cpo"]
@@ -59,8 +59,8 @@ def tr_cpo(
 
     Examples
     --------
-    >>> from neff.evaluate.judge.calibration import calibrate
-    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.evaluate.calibrating.calibration import calibrate
+    >>> from neff.evaluate.calibrating.folds import balanced_folds
     >>> from neff.testing import simulate_off_policy
     >>> logged, fresh, truth = simulate_off_policy("better", 2000, rng=3)
     >>> folds = balanced_folds(2000, logged.prompt[logged.labelled])

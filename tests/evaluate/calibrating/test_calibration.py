@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
 from neff.errors import ArgumentError, ArgumentTypeError
-from neff.evaluate.judge import calibration
-from neff.evaluate.judge.calibration import Calibration, calibrate
+from neff.evaluate.calibrating import calibration
+from neff.evaluate.calibrating.calibration import Calibration, calibrate
+from neff.evaluate.calibrating.folds import balanced_folds, hash_folds
+from neff.evaluate.calibrating.knots import curve_means, locate
 from neff.evaluate.judge.data import Judged
-from neff.evaluate.judge.folds import balanced_folds, hash_folds
-from neff.evaluate.judge.knots import curve_means, locate
 
 NAN, INF = float("nan"), float("inf")
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neff.errors import ArgumentError, ArgumentTypeError
-from neff.evaluate.judge.folds import FoldMap, balanced_folds, hash_folds
+from neff.evaluate.calibrating.folds import FoldMap, balanced_folds, hash_folds
 
 checked = settings(max_examples=60, deadline=None, derandomize=True)
 

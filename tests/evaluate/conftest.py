@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from neff.evaluate.calibrating.folds import FoldMap
 from neff.evaluate.judge.data import Judged
-from neff.evaluate.judge.folds import FoldMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable

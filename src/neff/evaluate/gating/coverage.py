@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neff.evaluate.judge.reach import Boundary, boundary, label_density, label_ess
-from neff.evaluate.judge.selection import SampleTest, ks_test
+from neff.evaluate.gating.reach import Boundary, boundary, label_density, label_ess
+from neff.evaluate.gating.selection import SampleTest, ks_test
 from neff.reasons import Reason
 from neff.results import Column, Table, json_number
 from neff.stats._validate import check_vector
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from neff.evaluate.judge.calibration import Calibration
+    from neff.evaluate.calibrating.calibration import Calibration
     from neff.evaluate.judge.data import Judged
 
 __all__ = ["Coverage", "coverage", "coverage_table"]
@@ -169,7 +169,7 @@ def coverage(judged: Judged, calibration: Calibration, *, labelled_score: ArrayL
 
     Examples
     --------
-    >>> from neff.evaluate.judge.calibration import calibrate
+    >>> from neff.evaluate.calibrating.calibration import calibrate
     >>> from neff.evaluate.judge.data import Judged
     >>> score, label = np.repeat([0.2, 0.5, 0.8], 20), np.repeat([0.1, 0.6, 0.9], 20)
     >>> fit = calibrate(score, label, fold=np.arange(60) % 5, mode="monotone")

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neff.evaluate.judge.slice import MonotoneCurve
-from neff.evaluate.judge.two_stage import TwoStageCurve
+from neff.evaluate.calibrating.slice import MonotoneCurve
+from neff.evaluate.calibrating.two_stage import TwoStageCurve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from neff.evaluate.judge.slice import Curve, LabelledSlice
+    from neff.evaluate.calibrating.slice import Curve, LabelledSlice
 
 __all__ = ["Quality", "quality_of", "warnings_of"]
 

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neff.evaluate.judge.calibration import calibrate
-from neff.evaluate.judge.coverage import Coverage, coverage
-from neff.evaluate.judge.data import Judged
-from neff.evaluate.judge.gates import (
+from neff.evaluate.calibrating.calibration import calibrate
+from neff.evaluate.gating.coverage import Coverage, coverage
+from neff.evaluate.gating.gates import (
     Gate,
     best_unflagged,
     flagged,
@@ -23,9 +22,10 @@ from neff.evaluate.judge.gates import (
     gates_for_off_policy,
     table,
 )
-from neff.evaluate.judge.reach import Boundary
-from neff.evaluate.judge.selection import SampleTest
-from neff.evaluate.judge.thresholds import RULES, rules_table
+from neff.evaluate.gating.reach import Boundary
+from neff.evaluate.gating.selection import SampleTest
+from neff.evaluate.gating.thresholds import RULES, rules_table
+from neff.evaluate.judge.data import Judged
 from neff.evaluate.off_policy.overlap import overlap
 from neff.reasons import Reason
 from neff.stats import TailIndex

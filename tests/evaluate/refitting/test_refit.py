@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
 from neff.errors import ArgumentError, ArgumentTypeError
-from neff.evaluate.judge import refit
-from neff.evaluate.judge.batched import ROWS, batched_isotonic
-from neff.evaluate.judge.calibration import calibrate
+from neff.evaluate.calibrating.calibration import calibrate
+from neff.evaluate.calibrating.folds import FoldMap, balanced_folds
 from neff.evaluate.judge.data import Judged
 from neff.evaluate.judge.direct import augmented
-from neff.evaluate.judge.folds import FoldMap, balanced_folds
 from neff.evaluate.judge.inference import infer, infer_difference
-from neff.evaluate.judge.refit import RefitBootstrap, bootstrap_refit
-from neff.evaluate.judge.refit_plan import RefitPlan
+from neff.evaluate.refitting import refit
+from neff.evaluate.refitting.batched import ROWS, batched_isotonic
+from neff.evaluate.refitting.refit import RefitBootstrap, bootstrap_refit
+from neff.evaluate.refitting.refit_plan import RefitPlan
 from neff.stats.isotonic import isotonic
 
 NAN = float("nan")

@@ -9,12 +9,12 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from neff.evaluate.judge.gate import Best, Gate, best_unflagged, flagged, gate, table
-from neff.evaluate.judge.thresholds import FEWEST_FOR_TAIL, HIGH_CV, RULES
+from neff.evaluate.gating.gate import Best, Gate, best_unflagged, flagged, gate, table
+from neff.evaluate.gating.thresholds import FEWEST_FOR_TAIL, HIGH_CV, RULES
 
 if TYPE_CHECKING:
-    from neff.evaluate.judge.coverage import Coverage
-    from neff.evaluate.judge.thresholds import State
+    from neff.evaluate.gating.coverage import Coverage
+    from neff.evaluate.gating.thresholds import State
     from neff.evaluate.off_policy.overlap import Overlap
 
 __all__ = ["Best", "Gate", "best_unflagged", "flagged", "gates_for_direct", "gates_for_off_policy", "table"]
@@ -48,9 +48,9 @@ def gates_for_direct(coverage: Coverage, *, corrected: bool | None = None) -> tu
 
     Examples
     --------
-    >>> from neff.evaluate.judge.coverage import Coverage
-    >>> from neff.evaluate.judge.reach import Boundary
-    >>> from neff.evaluate.judge.selection import SampleTest
+    >>> from neff.evaluate.gating.coverage import Coverage
+    >>> from neff.evaluate.gating.reach import Boundary
+    >>> from neff.evaluate.gating.selection import SampleTest
     >>> no_test, inside = SampleTest(math.nan, math.nan), Boundary(0.013, 0.013, 0.0, 0.1, 0.004)
     >>> unhelpful = Coverage("unhelpful", 1000, 480, 0, 0, 8.8, inside, 0.01, 0.04, 0.05, False, no_test)
     >>> print(gates_for_direct(unhelpful)[0])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from neff.evaluate.judge.folds import balanced_folds
-from neff.evaluate.judge.two_stage import SMALLEST, fit_two_stage, knots_for
+from neff.evaluate.calibrating.folds import balanced_folds
+from neff.evaluate.calibrating.two_stage import SMALLEST, fit_two_stage, knots_for
 from neff.stats.cluster import crv1
 from neff.stats.isotonic import IsotonicFit, isotonic_fit
 

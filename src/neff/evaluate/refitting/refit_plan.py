@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from neff.errors import ArgumentError
-from neff.evaluate.judge.batched import batched_isotonic
+from neff.evaluate.calibrating.knots import locate
 from neff.evaluate.judge.direct import FEWEST_OWN
-from neff.evaluate.judge.knots import locate
+from neff.evaluate.refitting.batched import batched_isotonic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from neff.evaluate.calibrating.folds import FoldMap
     from neff.evaluate.judge.data import Judged
-    from neff.evaluate.judge.folds import FoldMap
 
     Sparse: TypeAlias = Any  # scipy.sparse has no types
 

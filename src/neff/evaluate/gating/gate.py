@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from neff.evaluate.judge.thresholds import RULES, State
+from neff.evaluate.gating.thresholds import RULES, State
 from neff.results import Column, Table, json_number
 from neff.results._common import from_json
 

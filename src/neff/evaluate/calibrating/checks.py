@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neff.errors import ArgumentError
+from neff.evaluate.calibrating.slice import LabelledSlice
 from neff.evaluate.judge.data import check_covariates, check_prompts
-from neff.evaluate.judge.slice import LabelledSlice
 from neff.stats._validate import check_count, check_same_length, check_vector, check_weights
 
 if TYPE_CHECKING:

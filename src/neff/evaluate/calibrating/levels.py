@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neff.evaluate.judge.knots import locate
+from neff.evaluate.calibrating.knots import locate
 from neff.stats.cluster import crv1
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from neff.evaluate.judge.slice import Curve, LabelledSlice
+    from neff.evaluate.calibrating.slice import Curve, LabelledSlice
 
 __all__ = ["Levels", "levels_of"]
 

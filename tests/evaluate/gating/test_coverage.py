@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neff.errors import ArgumentError
-from neff.evaluate.judge.calibration import calibrate
-from neff.evaluate.judge.coverage import coverage, coverage_table
+from neff.evaluate.calibrating.calibration import calibrate
+from neff.evaluate.gating.coverage import coverage, coverage_table
+from neff.evaluate.gating.reach import boundary, label_density, label_ess
+from neff.evaluate.gating.selection import ks_test
 from neff.evaluate.judge.data import Judged
-from neff.evaluate.judge.reach import boundary, label_density, label_ess
-from neff.evaluate.judge.selection import ks_test
 from neff.reasons import Reason
 
 eighths = st.integers(0, 8).map(lambda i: i / 8)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.errors import ArgumentError
-from neff.evaluate.judge.checks import checked_scale
+from neff.evaluate.calibrating.checks import checked_scale
 from neff.evaluate.judge.inference import ROUNDING
-from neff.evaluate.judge.refit_plan import RefitPlan
+from neff.evaluate.refitting.refit_plan import RefitPlan
 from neff.stats._options import check_choice, seeded
 from neff.stats._validate import check_count, check_level
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from neff.evaluate.calibrating.folds import FoldMap
     from neff.evaluate.judge.data import Judged
-    from neff.evaluate.judge.folds import FoldMap
 
 __all__ = ["RefitBootstrap", "bootstrap_refit"]
 
@@ -128,7 +128,7 @@ def bootstrap_refit(
     Examples
     --------
     >>> from neff.evaluate.judge.data import Judged
-    >>> from neff.evaluate.judge.folds import balanced_folds
+    >>> from neff.evaluate.calibrating.folds import balanced_folds
     >>> draw = np.random.default_rng(1)
     >>> score = draw.integers(0, 11, size=300) / 10
     >>> label = np.where(np.arange(300) < 100, (draw.uniform(size=300) < score) * 1.0, np.nan)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from neff.errors import ArgumentError
-from neff.evaluate.judge.checks import checked_scale, labelled_slice
+from neff.evaluate.calibrating.checks import checked_scale, labelled_slice
+from neff.evaluate.calibrating.knots import curve_means
+from neff.evaluate.calibrating.levels import Levels, levels_of
+from neff.evaluate.calibrating.quality import Quality, quality_of, warnings_of
+from neff.evaluate.calibrating.slice import Curve, Fitted, MonotoneCurve, compare_modes
+from neff.evaluate.calibrating.two_stage import TwoStageCurve
 from neff.evaluate.judge.data import check_prompts, check_rows
-from neff.evaluate.judge.knots import curve_means
-from neff.evaluate.judge.levels import Levels, levels_of
-from neff.evaluate.judge.quality import Quality, quality_of, warnings_of
-from neff.evaluate.judge.slice import Curve, Fitted, MonotoneCurve, compare_modes
-from neff.evaluate.judge.two_stage import TwoStageCurve
 from neff.stats._options import check_choice
 from neff.stats._validate import check_same_length
 

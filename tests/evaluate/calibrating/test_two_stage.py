@@ -12,9 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer
 
 from neff.errors import ArgumentError
-from neff.evaluate.judge.calibration import calibrate
-from neff.evaluate.judge.folds import hash_folds
-from neff.evaluate.judge.two_stage import TwoStageCurve, fit_two_stage, knots_for
+from neff.evaluate.calibrating.calibration import calibrate
+from neff.evaluate.calibrating.folds import hash_folds
+from neff.evaluate.calibrating.two_stage import TwoStageCurve, fit_two_stage, knots_for
 from neff.stats.isotonic import isotonic_fit
 
 
