@@ -293,12 +293,12 @@ def test_a_file_without_permission(neff: Callable[..., Any], scores: Path) -> No
 def test_outputs_are_refused_before_anything_is_read(
     neff: Callable[..., Any], scores: Path, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:
-    import neff.records as room
+    from neff.records import big as room
 
     monkeypatch.chdir(scores.parent)
     (scores.parent / "folder").mkdir()
     before = {path: path.read_bytes() for path in scores.parent.rglob("*") if path.is_file()}
-    monkeypatch.setattr(room, "read", lambda *_, **__: pytest.fail("the records were read"))
+    monkeypatch.setattr(room, "load", lambda *_, **__: pytest.fail("the records were read"))
     check(neff("evaluate", scores, "-o", target), USAGE)
     assert {path: path.read_bytes() for path in scores.parent.rglob("*") if path.is_file()} == before
 

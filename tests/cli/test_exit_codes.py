@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import neff.records as room
+import neff.evaluate  # noqa: F401  (it takes `load` when it is imported: before a test replaces it)
 from neff.cli.failure import explain
 from neff.cli.streams import visible
 from neff.errors import (
@@ -22,6 +22,7 @@ from neff.errors import (
     RecordsError,
     RecordsWarning,
 )
+from neff.records import big as room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ def broken(error: BaseException) -> Callable[..., Any]:
 
 
 def test_interrupted(neff: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scores: Path) -> None:
-    monkeypatch.setattr(room, "read", broken(KeyboardInterrupt()))
+    monkeypatch.setattr(room, "load", broken(KeyboardInterrupt()))
     outcome = neff("evaluate", scores, "-o", tmp_path / "out.html")
     assert (outcome.code, outcome.out, outcome.err) == (130, "", "neff: interrupted.\n")
     assert not (tmp_path / "out.html").exists()
@@ -75,7 +76,7 @@ def test_interrupted(neff: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, 
 def test_a_bug_is_one_sentence_and_a_traceback_only_where_asked(
     neff: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, scores: Path
 ) -> None:
-    monkeypatch.setattr(room, "read", broken(ZeroDivisionError("oops\nsecond line")))
+    monkeypatch.setattr(room, "load", broken(ZeroDivisionError("oops\nsecond line")))
     outcome = neff("evaluate", scores)
     assert (outcome.code, outcome.out) == (70, "")
     assert outcome.err.startswith("neff: this is a bug in neff, please report it: ZeroDivisionError: oops second line")
@@ -91,7 +92,7 @@ def test_warnings_of_neff_are_lines_on_stderr(
         warnings.warn("odd scores", RecordsWarning, stacklevel=1)
         raise RecordsError("no rows.")
 
-    monkeypatch.setattr(room, "read", warn)
+    monkeypatch.setattr(room, "load", warn)
     assert neff("evaluate", scores).err == "neff: warning: odd scores\nneff: no rows.\n"
 
 

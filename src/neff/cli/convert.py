@@ -7,17 +7,20 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from neff.cli.options import COLUMNS, NO_COLUMNS, OUTPUT, Columns, Flag, Input, Names
+from neff.cli.options import COLUMNS, NO_COLUMNS, OUTPUT, Columns, Input, Names
 
 __all__ = ["convert"]
+
+Target = Annotated[Path | None, Parameter(name=("--output", "-o"), group=OUTPUT, show_default=False)]
+Quiet = Annotated[bool, Parameter(name=("--quiet", "-q"), group=OUTPUT, show_default=False)]
 
 
 def convert(
     *records: Input,
-    output: Annotated[Path | None, Parameter(name=("--output", "-o"), group=OUTPUT, show_default=False)] = None,
+    output: Target = None,
     keep: Annotated[Names, Parameter(group=COLUMNS)] = (),
     columns: Columns = NO_COLUMNS,
-    quiet: Annotated[Flag, Parameter(name=("--quiet", "-q"), group=OUTPUT)] = False,
+    quiet: Quiet = False,
 ) -> int:
     """Any tool's logs as one long table: Parquet, CSV, JSON Lines, or a store of Every-Eval-Ever.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from neff.evaluate.means.score import MACRO
-from neff.evaluate.means.spread import Sample, Spread, average_over_tasks, difference, sample, spread
+from neff.evaluate.means.spread import Sample, Spread, average_over_tasks, difference, dot, sample, spread
 from neff.reasons import Reason
 from neff.results import Comparison
 from neff.stats._special import normal_quantile, two_sided_p
@@ -171,15 +171,15 @@ def _renamed(found: Spread) -> Spread:
 
 
 def _variance(part: Sample) -> float:
-    return float(part.influence @ part.influence) / (part.n - 1) if part.n > 1 else math.nan
+    return dot(part.influence, part.influence) / (part.n - 1) if part.n > 1 else math.nan
 
 
 def _correlation(a: Sample, b: Sample) -> float:
     """Return the Pearson correlation of the influence values; NaN where one of them is constant."""
-    scale = math.sqrt(float(a.influence @ a.influence)) * math.sqrt(float(b.influence @ b.influence))
+    scale = math.sqrt(dot(a.influence, a.influence)) * math.sqrt(dot(b.influence, b.influence))
     if not scale > 0:
         return math.nan
-    return max(-1.0, min(1.0, float(a.influence @ b.influence) / scale))
+    return max(-1.0, min(1.0, dot(a.influence, b.influence) / scale))
 
 
 def _further_tests(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neff.evaluate.means.spread import Sample, Spread, average_over_tasks, sample, spread
+from neff.evaluate.means.spread import Sample, Spread, average_over_tasks, dot, sample, spread
 from neff.reasons import Reason
 from neff.results import Estimate
 from neff.stats._special import normal_quantile
@@ -214,10 +214,10 @@ def _least_square(block: Block, j: int) -> float:
 def weighted_variance(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     """Return the variance of one draw of a weighted item, unbiased for equal weights; NaN below two items."""
     share = weights / weights.sum()
-    lost = float(share @ share)
+    lost = dot(share, share)
     if len(values) < 2 or lost >= 1:
         return math.nan
-    return float(share @ (values - share @ values) ** 2) / (1 - lost)
+    return dot(share, (values - dot(share, values)) ** 2) / (1 - lost)
 
 
 def _single_draw_variance(block: Block, j: int) -> float:

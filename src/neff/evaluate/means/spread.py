@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Sample", "Spread", "average_over_tasks", "difference", "sample", "spread"]
+__all__ = ["Sample", "Spread", "average_over_tasks", "difference", "dot", "sample", "spread"]
 
 
 FEW_ITEMS = 10
@@ -66,6 +66,11 @@ class Spread:
     warning: str = ""
 
 
+def dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Return the sum of products, in an order that no number of threads can change (BLAS promises none)."""
+    return float(np.einsum("i,i->", a, b))
+
+
 def sample(
     values: NDArray[np.float64],
     weights: NDArray[np.float64] | None,
@@ -83,10 +88,10 @@ def sample(
         value = centre + float(np.mean(values - centre))
         return Sample(value, values - value, tuple(clusters))
     share = weights / float(weights.sum())
-    value = float(share @ values)
+    value = dot(share, values)
     rest = np.maximum(1 - share, np.finfo(float).tiny)
     influence = (len(values) - 1) * share / rest * (values - value)
-    return Sample(value, influence, tuple(clusters), 1 / float(share @ share))
+    return Sample(value, influence, tuple(clusters), 1 / dot(share, share))
 
 
 def difference(a: Sample, b: Sample) -> Sample:
@@ -130,7 +135,7 @@ def _by_item(part: Sample) -> Spread:
         return Spread(math.nan, math.nan, None, Reason.ONE_ITEM)
     if _constant(part):
         return Spread(math.nan, part.df, None, Reason.ALL_EQUAL)
-    variance = float(part.influence @ part.influence) / (part.n * (part.n - 1))
+    variance = dot(part.influence, part.influence) / (part.n * (part.n - 1))
     warning = ""
     if part.n_eff < FEW_ITEMS:
         warning = f"the weights leave {part.n_eff:.1f} effective items of {part.n:,}: a few heavy ones decide"
