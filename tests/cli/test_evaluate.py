@@ -332,3 +332,18 @@ def test_refused_levels_are_not_shrunk(neff: Callable[..., Any], tmp_path: Path)
     assert cells["t0", "c"]["shrunk"] is None
     assert cells["t0", "a"]["shrunk"] is not None
     assert any(note.startswith("3 scores whose level is refused are shown raw") for note in found["subtasks"]["notes"])
+
+
+@pytest.mark.parametrize("engine", ["auto", "memory", "stream"])
+def test_every_engine_gives_the_same_bits(neff: Callable[..., Any], scores: Path, engine: str) -> None:
+    found = result_of(neff("evaluate", scores, "--engine", engine, "--json"))
+    assert strip(found) == strip(result_of(neff("evaluate", scores, "--json")))
+
+
+def test_engines_that_cannot_do_it(neff: Callable[..., Any], scores: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    outcome = neff("evaluate", scores, "--engine", "stream", "--estimator", "labels")
+    assert outcome.code == 2
+    assert "--engine must be auto or memory" in outcome.err
+    assert neff("evaluate", scores, "--engine", "ray").code == 2
+    assert neff("evaluate", scores, "--engine", "spark").code == 2

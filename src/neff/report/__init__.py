@@ -9,7 +9,7 @@ Examples
 
 from neff.report.audits import audit_document
 from neff.report.build import evaluation_document
-from neff.report.convert import Converted, convert
+from neff.report.converting import Converted, convert
 from neff.report.document import Document, Gate, document
 from neff.report.output import formats, render, show, write
 from neff.report.plans import audit_plan_document, budget_plan_document, plan_document

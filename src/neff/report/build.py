@@ -64,7 +64,7 @@ def _context(result: Evaluation, parts: list[Group]) -> list[Section]:
     if notes:
         sections.append(Section(("Notes",), (Bullets(tuple(notes)),), "context"))
     if result.gates:
-        sections.append(Section(("May these levels be read?",), _levels(result), "context"))
+        sections += _levels(result)
     if result.unread:
         table = unread_table(result)
         sections.append(Section(("Files not read",), (TableBlock(table, "Files not read"),), "context"))
@@ -76,20 +76,19 @@ def _context(result: Evaluation, parts: list[Group]) -> list[Section]:
     return sections
 
 
-def _levels(result: Evaluation) -> tuple[Block, ...]:
-    """Return the diagnostics that call for care, and all of them folded away."""
+def _levels(result: Evaluation) -> list[Section]:
+    """Return the diagnostics that call for care, and all of them, for outputs with room."""
     care = [gate for gate in result.gates if gate.state != "good"]
     brief = ("policy", "state", "quantity", "value", "refuse")
-    whole = TableBlock(
-        gates_table(result.gates),
-        "All diagnostics",
-        brief,
-        f"{plural(len(result.gates), 'diagnostic')}, {len(care):,} of them not good.",
-        open=False,
-    )
-    if not care:
-        return (Paragraph(("Nothing speaks against it.",)), whole)
-    return (TableBlock(gates_table(care), "What calls for care, or refuses a level", brief), whole)
+    first: Block = Paragraph(("Nothing speaks against it.",))
+    if care:
+        first = TableBlock(gates_table(care), "What calls for care, or refuses a level", brief)
+    summary = f"{plural(len(result.gates), 'diagnostic')}, {len(care):,} of them not good."
+    whole = TableBlock(gates_table(result.gates), "All diagnostics", brief, summary, open=False)
+    return [
+        Section(("May these levels be read?",), (first,), "context"),
+        Section((), (whole,), "detail"),
+    ]
 
 
 def _warnings(result: Evaluation) -> list[Text]:

@@ -131,7 +131,7 @@ def _notice(notice: Notice) -> str:
 def _section(section: Section, page: _Page, identity: str) -> str:
     own = section.repeats_title()
     blocks = [_block(block, page, titled=not (own and k == 0)) for k, block in enumerate(section.blocks)]
-    if section.role == "detail":  # one of very many: its first sentence, and the rest on request
+    if section.role == "detail" and len(blocks) > 1:  # one of very many: its first sentence, and the rest on request
         rest = "\n".join(blocks[1:])
         blocks[1:] = [f"<details><summary>Scores and differences</summary>\n{rest}\n</details>"]
     body = "\n".join(blocks)

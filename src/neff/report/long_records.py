@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from neff.records.factor import Factor
 from neff.records.finder import SYNONYMS, normal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -120,33 +119,46 @@ def _is_number(text: str) -> bool:
 
 
 def write_rows(columns: Columns, stream: IO[str], kind: str, *, first: bool) -> None:
-    """Append rows to a CSV or JSON Lines file; where they are the first, the header too."""
-    names = list(columns)
+    """Append rows to a CSV or JSON Lines file; where they are the first, the header of CSV too."""
     if kind == "csv":
-        table = csv.writer(stream, lineterminator="\n")
         if first:
-            table.writerow(names)
-        for rows in _rows(columns, ""):
-            table.writerows(rows)
+            stream.write(",".join(map(_csv_text, columns)) + "\n")
+        for rows in _rows(columns, _csv_text, ""):
+            stream.writelines(f"{','.join(row)}\n" for row in rows)
         return
-    for rows in _rows(columns, None):
-        for row in rows:
-            stream.write(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, allow_nan=False) + "\n")
+    names = [json.dumps(name, ensure_ascii=False) for name in columns]
+    for rows in _rows(columns, _json_text, "null"):
+        stream.writelines(_json_line(names, row) for row in rows)
 
 
-def _rows(columns: Columns, missing: str | None) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield rows of plain cells, some thousands at a time."""
+def _csv_text(text: str) -> str:
+    """Return a cell; the csv module forgets to quote a lone carriage return."""
+    if any(mark in text for mark in ',"\n\r'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _json_text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _json_line(names: Sequence[str], row: Sequence[str]) -> str:
+    return "{" + ", ".join([f"{name}: {cell}" for name, cell in zip(names, row, strict=True)]) + "}\n"
+
+
+def _rows(columns: Columns, text: Callable[[str], str], missing: str) -> Iterator[Iterable[tuple[str, ...]]]:
+    """Yield rows of written cells, some thousands at a time; each name is written once and looked up."""
     n = len(next(iter(columns.values())))
-    tables = {name: [*c.levels, missing] for name, c in columns.items() if isinstance(c, Factor)}
+    names = {name: [*map(text, c.levels), missing] for name, c in columns.items() if isinstance(c, Factor)}
     for start in range(0, n, _ROWS):
         part = slice(start, start + _ROWS)
         cells = [
-            [tables[name][code] for code in column.codes[part].tolist()]
+            [names[name][code] for code in column.codes[part].tolist()]
             if isinstance(column, Factor)
-            else [missing if value != value else value for value in column[part].tolist()]
+            else [missing if value != value else repr(value) for value in column[part].tolist()]
             for name, column in columns.items()
         ]
-        yield list(zip(*cells, strict=True))
+        yield zip(*cells, strict=True)
 
 
 def parquet_from_csv(source: Path, target: Path, types: Mapping[str, str]) -> None:

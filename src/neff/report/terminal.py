@@ -69,7 +69,8 @@ def render_text(document: Document, style: Style | None = None) -> str:
         if body:
             parts.append(body)
     if details:
-        parts.append("\n".join(_wrap(f"{plural(details, 'more table')}, one for each: -o FILE.html.", style)))
+        each = ", one for each" if details > 1 else ""
+        parts.append("\n".join(_wrap(f"{plural(details, 'more table')}{each}: -o FILE.html.", style)))
     text = "\n\n".join(part for part in parts if part) + "\n"
     return text.translate(_ASCII) if style.ascii else text
 

@@ -1,0 +1,114 @@
+"""Read three columns of 415 MB of lm-eval-like JSON Lines: at most 1.3 times DuckDB's own scan, under 300 MB.
+
+Usage: python benchmarks/bench_jsonl.py [megabytes] [folder]
+
+Writes a samples file as lm-evaluation-harness does (questions, choices, arguments, responses, hashes; one metric) into
+a temporary folder. DuckDB scans doc_hash, filter and acc, with two threads; neff reads the log as such (lm-eval), and
+the same file as a plain table (jsonl). Each runs in a process of its own, imports before the clock, in turn, and the
+best of five counts: on a busy machine single runs say little.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+GOAL_RATIO = 1.3
+GOAL_MB = 300
+REPEATS = 5
+
+WORK = """
+import json, resource, sys, time
+from pathlib import Path
+
+what, path = sys.argv[1:]
+if what == "duckdb":
+    import duckdb, numpy
+    columns = "{'doc_hash': 'VARCHAR', 'filter': 'VARCHAR', 'acc': 'DOUBLE'}"
+    query = f"SELECT doc_hash, filter, acc FROM read_json('{path}', format='newline_delimited', columns={columns})"
+    start = time.perf_counter()
+    connection = duckdb.connect(config={"threads": 2})
+    connection.execute("SET enable_progress_bar = false")
+    n = len(connection.execute(query).fetchnumpy()["acc"])
+else:
+    from neff.records import ColumnMap
+    from neff.records.jsonlines import READER as JSONL
+    from neff.records.lm_eval import READER as LM_EVAL
+    start = time.perf_counter()
+    if what == "lm-eval":
+        n = len(LM_EVAL.read(Path(path), ColumnMap(), "mapped"))
+    else:
+        n = len(JSONL.read(Path(path), ColumnMap(item="doc_hash", metric="filter", score="acc"), "mapped"))
+seconds = time.perf_counter() - start
+print(json.dumps([n, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+"""
+
+
+def write(path: Path, megabytes: int) -> None:
+    """Write lines of about 6.5 KB, as those of a question with four choices are."""
+    rng = random.Random(7)
+    words = [f"{rng.getrandbits(40):x}" for _ in range(5000)]
+
+    def text(n: int) -> str:
+        return " ".join(rng.choices(words, k=n))
+
+    def sha() -> str:
+        return f"{rng.getrandbits(256):064x}"
+
+    size, doc_id = 0, 0
+    with path.open("w", encoding="utf-8") as file:
+        while size < megabytes << 20:
+            question, choices, gold = text(90), [text(8) for _ in range(4)], rng.randrange(4)
+            likelihoods = [-20 * rng.random() for _ in range(4)]
+            line = {
+                "doc_id": doc_id,
+                "doc": {"question": question, "choices": choices, "answer": gold, "subject": f"s{doc_id % 17}"},
+                "target": str(gold),
+                "arguments": {f"gen_args_{j}": {"arg_0": question, "arg_1": f" {c}"} for j, c in enumerate(choices)},
+                "resps": [[[str(value), "False"]] for value in likelihoods],
+                "filtered_resps": [[str(value), "False"] for value in likelihoods],
+                "filter": "none",
+                "metrics": ["acc"],
+                "doc_hash": sha(),
+                "prompt_hash": sha(),
+                "target_hash": sha(),
+                "acc": float(max(range(4), key=likelihoods.__getitem__) == gold),
+            }
+            size += file.write(json.dumps(line) + "\n")
+            doc_id += 1
+
+
+def run(what: str, path: Path) -> tuple[int, float, float]:
+    done = subprocess.run([sys.executable, "-c", WORK, what, str(path)], capture_output=True, text=True, check=True)
+    n, seconds, megabytes = json.loads(done.stdout)
+    return n, seconds, megabytes
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    megabytes = int(words[0]) if words else 415
+    with tempfile.TemporaryDirectory(dir=words[1] if len(words) > 1 else None) as folder:
+        path = Path(folder) / "samples_bench_2026-01-01T00-00-00.jsonl"
+        write(path, megabytes)
+        print(f"{path.stat().st_size / 2**20:.0f} MiB, load {os.getloadavg()[0]:.1f}")
+        found: dict[str, list[tuple[int, float, float]]] = {"duckdb": [], "lm-eval": [], "jsonl": []}
+        for _ in range(REPEATS):
+            for what, runs in found.items():
+                runs.append(run(what, path))
+        best = {what: min(seconds for _, seconds, _ in runs) for what, runs in found.items()}
+        for what, runs in found.items():
+            ratio = best[what] / best["duckdb"]
+            peak = max(megabytes for _, _, megabytes in runs)
+            print(f"{what:8} {runs[0][0]:,} rows, best {best[what]:.2f} s, {ratio:.2f} times DuckDB, {peak:.0f} MB")
+        peaks = max(megabytes for what in ("lm-eval", "jsonl") for _, _, megabytes in found[what])
+        print(f"goal: lm-eval at most {GOAL_RATIO}: {best['lm-eval'] / best['duckdb'] <= GOAL_RATIO}")
+        print(f"goal: below {GOAL_MB} MB: {peaks < GOAL_MB}; load {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()
