@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 WORKERS ?= 2
 
-.PHONY: demo test test-slow test-browser check format bench docs fixtures clean
+.PHONY: demo test test-slow check format bench docs fixtures clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -2,7 +2,7 @@
 
 What is compared
     Direct: the mean of four policies with 2,000 bootstrap refits of the calibrator, labels on the base policy.
-        Ours: `neff.evaluate.refitting.refit.bootstrap_refit`. Peers: `cje.analyze_dataset`, estimator "direct", defaults.
+        Ours: `refitting.refit.bootstrap_refit`. Peers: `cje.analyze_dataset`, estimator "direct", defaults.
     Stacked-DR: three target policies. Ours: `neff.evaluate.off_policy.stacked_dr`, the same algorithm with the same
         folds, so that the numbers must agree. Peer: 0.3.0, "stacked-dr" (0.9.3 has no off-policy estimators).
 Why it is fair

@@ -3,9 +3,9 @@
 Usage: python benchmarks/bench_jsonl.py [megabytes] [folder]
 
 Writes a samples file as lm-evaluation-harness does (questions, choices, arguments, responses, hashes; one metric) into
-a temporary folder. DuckDB scans doc_hash, filter and acc, with two threads; neff reads the log as such (lm-eval), and
-the same file as a plain table (jsonl). Each runs in a process of its own, imports before the clock, in turn, and the
-best of five counts: on a busy machine single runs say little.
+a temporary folder. DuckDB scans doc_hash, filter and acc, on one thread and on two; neff, which decodes on one, reads
+the log as such (lm-eval), and the same file as a plain table (jsonl). Each runs in a process of its own, imports
+before the clock, in turn, and the best of five counts: on a busy machine single runs say little.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ import json, resource, sys, time
 from pathlib import Path
 
 what, path = sys.argv[1:]
-if what == "duckdb":
+if what.startswith("duckdb"):
     import duckdb, numpy
     columns = "{'doc_hash': 'VARCHAR', 'filter': 'VARCHAR', 'acc': 'DOUBLE'}"
     query = f"SELECT doc_hash, filter, acc FROM read_json('{path}', format='newline_delimited', columns={columns})"
     start = time.perf_counter()
-    connection = duckdb.connect(config={"threads": 2})
+    connection = duckdb.connect(config={"threads": int(what[-1])})
     connection.execute("SET enable_progress_bar = false")
     n = len(connection.execute(query).fetchnumpy()["acc"])
 else:
@@ -96,17 +96,19 @@ def main() -> None:
         path = Path(folder) / "samples_bench_2026-01-01T00-00-00.jsonl"
         write(path, megabytes)
         print(f"{path.stat().st_size / 2**20:.0f} MiB, load {os.getloadavg()[0]:.1f}")
-        found: dict[str, list[tuple[int, float, float]]] = {"duckdb": [], "lm-eval": [], "jsonl": []}
+        found: dict[str, list[tuple[int, float, float]]] = {"duckdb-1": [], "duckdb-2": [], "lm-eval": [], "jsonl": []}
         for _ in range(REPEATS):
             for what, runs in found.items():
                 runs.append(run(what, path))
         best = {what: min(seconds for _, seconds, _ in runs) for what, runs in found.items()}
         for what, runs in found.items():
-            ratio = best[what] / best["duckdb"]
+            ratios = " and ".join(f"{best[what] / best[f'duckdb-{k}']:.2f}" for k in (1, 2))
             peak = max(megabytes for _, _, megabytes in runs)
-            print(f"{what:8} {runs[0][0]:,} rows, best {best[what]:.2f} s, {ratio:.2f} times DuckDB, {peak:.0f} MB")
+            print(f"{what:8} {runs[0][0]:,} rows, best {best[what]:.2f} s, {ratios} times DuckDB (1, 2), {peak:.0f} MB")
         peaks = max(megabytes for what in ("lm-eval", "jsonl") for _, _, megabytes in found[what])
-        print(f"goal: lm-eval at most {GOAL_RATIO}: {best['lm-eval'] / best['duckdb'] <= GOAL_RATIO}")
+        for k in (1, 2):
+            ratio = best["lm-eval"] / best[f"duckdb-{k}"]
+            print(f"goal: lm-eval at most {GOAL_RATIO} times DuckDB on {k}: {ratio <= GOAL_RATIO}")
         print(f"goal: below {GOAL_MB} MB: {peaks < GOAL_MB}; load {os.getloadavg()[0]:.1f}")
 
 

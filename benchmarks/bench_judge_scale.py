@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from neff.evaluate.calibrating.calibration import calibrate
+from neff.evaluate.calibrating.folds import balanced_folds
 from neff.evaluate.judge.data import Judged
 from neff.evaluate.judge.direct import direct
-from neff.evaluate.calibrating.folds import balanced_folds
 from neff.evaluate.judge.inference import infer, infer_difference
 
 SIZES = (10_000, 100_000, 1_000_000)

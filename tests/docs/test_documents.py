@@ -26,7 +26,7 @@ def load(path):
 run_pages = load(DOCS / "run_pages.py")
 make_data = load(DOCS / "data/make_data.py")
 PAGES = run_pages.pages()
-LANGUAGES = {"python", "console", "sh", "yaml"}  # the last two show what cannot be run here, and no output
+LANGUAGES = {"python", "console", "sh", "yaml", "toml"}  # the last three show what cannot be run here, and no output
 
 
 def name_of(page):

@@ -48,6 +48,7 @@ def resolve(dotted):
 def test_every_name_of_neff_that_is_mentioned_exists(page):
     missing = []
     text = re.sub('classname="[^"]*"', "", page.read_text(encoding="utf-8"))  # of JUnit
+    text = text.replace("neff.readers", "")  # a group of entry points, no name of Python
     for dotted in sorted(set(NAME.findall(text))):
         try:
             resolve(dotted)

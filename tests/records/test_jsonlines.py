@@ -184,3 +184,23 @@ def test_rows_are_read_back(
     expected = [math.nan if score is None else float(score) for _, score, _ in cells]
     assert records.score.tolist() == pytest.approx(expected, nan_ok=True, rel=0, abs=0)
     assert records.item.names() == [str(i) for i, _, _ in cells]
+
+
+def test_keys_with_quotes_and_control_characters(tmp_path: Path) -> None:
+    rows = [{"item": f"q{j}", 'sco"re': j, "b\\s": 1, "new\nline": "x"} for j in range(3)]
+    path = write(tmp_path / "odd.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    table = read(path, score='sco"re', keep="all")
+    assert table.score.tolist() == [0, 1, 2]
+    assert table.extra["new\nline"].names() == ["x"] * 3
+    assert set(table.extra) == {"b\\s", "new\nline"}
+
+
+def test_a_key_that_only_later_rows_have(tmp_path: Path) -> None:
+    lines = [json.dumps({"item": f"q{j}", "score": j}) for j in range(3000)]
+    lines += ['{"item": "late", "score": NaN, "words": 7}', '{"item": "later", "score": 1, "cluster": "c"}']
+    path = write(tmp_path / "late.jsonl", "\n".join(lines) + "\n")
+    with pytest.raises(RecordsError, match="cluster column 'cluster' is empty"):
+        read(path, cluster="cluster")
+    table = read(path, keep="all")
+    assert [v for v in table.extra["words"].tolist() if not math.isnan(v)] == [7]
+    assert "column 'cluster' was not used as the cluster" in " ".join(table.sources[0].notes)

@@ -10,12 +10,14 @@ from neff.evaluate.auditing.from_records import audit
 from neff.evaluate.auditing.result import Audit, Decile
 from neff.evaluate.auditing.size import AuditPlan, plan_audit
 from neff.evaluate.auditing.transport import Transport
+from neff.evaluate.bands import simultaneous_intervals
 from neff.evaluate.budgeting.from_records import pilot_variance
 from neff.evaluate.budgeting.pilot import fit_variance_model
 from neff.evaluate.budgeting.plan import BudgetPlan
 from neff.evaluate.budgeting.planning import plan_budget
 from neff.evaluate.budgeting.variance import VarianceModel
 from neff.evaluate.comparing import compare
+from neff.evaluate.estimators_table import compare_estimators
 from neff.evaluate.planning import Plan, PlanRow, minimum_detectable_effect, plan
 from neff.evaluate.result import Evaluation
 from neff.evaluate.shrinking.result import SubtaskFit, SubtaskRule, SubtaskScore, SubtaskScores
@@ -37,6 +39,7 @@ __all__ = [
     "VarianceModel",
     "audit",
     "compare",
+    "compare_estimators",
     "evaluate",
     "fit_variance_model",
     "minimum_detectable_effect",
@@ -44,6 +47,7 @@ __all__ = [
     "plan",
     "plan_audit",
     "plan_budget",
+    "simultaneous_intervals",
     "subtask_scores",
 ]
 

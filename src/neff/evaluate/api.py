@@ -250,6 +250,7 @@ def evaluate(
         correction=correction,
         lower_is_better=lower,
         gates=tuple(gate for outcome in outcomes for gate in outcome.gates),
+        calibrations=tuple(curve for outcome in outcomes for curve in outcome.calibrations),
         notes=(*notes, *warned),
         unread=table.unread,
         provenance=_provenance("evaluate", table, options.to_dict() | used | {"seed": seed}, columns),

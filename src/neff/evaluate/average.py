@@ -21,6 +21,7 @@ from neff.stats.intervals import t_interval
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from neff.evaluate.calibrating.curve import CalibrationCurve
     from neff.evaluate.gating.gate import Gate
     from neff.evaluate.judge_options import JudgeOptions
     from neff.evaluate.options import Options
@@ -45,6 +46,11 @@ class AverageContest:
     @property
     def gates(self) -> tuple[Gate, ...]:
         """None of its own: those of the tasks stand with the tasks."""
+        return ()
+
+    @property
+    def calibrations(self) -> tuple[CalibrationCurve, ...]:
+        """None of its own: each task has its curve."""
         return ()
 
     def models(self) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neff.evaluate.calibrating.curve import CalibrationCurve, calibration_curve
 from neff.evaluate.gating.gate import flagged
 from neff.evaluate.judge.inference import Inference, infer, infer_difference
 from neff.evaluate.policies import Policies, estimate_policies
@@ -58,6 +59,14 @@ class PolicyContest:
     def gates(self) -> tuple[Gate, ...]:
         """Diagnostics of all policies, and what they mean for their levels."""
         return tuple(replace(gate, task=self.task, metric=self.metric) for gate in self.policies.gates)
+
+    @property
+    def calibrations(self) -> tuple[CalibrationCurve, ...]:
+        """The curve that all policies share, and the labels behind it."""
+        if self.policies.calibration is None:
+            return ()
+        judged = [found.judged for found in self.policies.answers.values()]
+        return (calibration_curve(self.policies.calibration, judged, task=self.task, metric=self.metric),)
 
     def models(self) -> list[str]:
         """Return the policies, sorted by name."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from neff.errors import ArgumentError, RecordsError
+from neff.evaluate.calibrating.curve import CalibrationCurve
 from neff.evaluate.gating.gate import Gate
 from neff.evaluate.gating.gate import table as gates_table
 from neff.evaluate.shrinking.saved import subtasks_from_dict
@@ -46,6 +47,8 @@ class Evaluation:
         Metrics for which a lower score is better.
     gates
         Diagnostics of each policy's level, where a judge was calibrated or logged answers were weighted.
+    calibrations
+        The curve of each (task, metric) where a judge was calibrated, with the labels behind it.
     subtasks
         Shrunk scores beside the raw ones, where they were asked for (`neff evaluate --shrink`, `subtask_scores`).
     notes
@@ -65,6 +68,7 @@ class Evaluation:
     correction: str = "holm"
     lower_is_better: frozenset[str] = frozenset()
     gates: tuple[Gate, ...] = ()
+    calibrations: tuple[CalibrationCurve, ...] = ()
     subtasks: SubtaskScores | None = None
     notes: tuple[str, ...] = ()
     unread: tuple[Unread, ...] = ()
@@ -225,6 +229,7 @@ class Evaluation:
             "comparisons": [comparison.to_dict() for comparison in self.comparisons],
             "tied_with_best": {task: list(models) for task, models in self.tied_with_best.items()},
             "gates": [gate.to_dict() for gate in self.gates],
+            "calibrations": [curve.to_dict() for curve in self.calibrations],
             "subtasks": None if self.subtasks is None else self.subtasks.to_dict(),
             "notes": list(self.notes),
             "unread": [{"path": u.path, "reason": u.reason} for u in self.unread],
@@ -258,6 +263,7 @@ class Evaluation:
                 correction=str(data["correction"]),
                 lower_is_better=frozenset(data["lower_is_better"]),
                 gates=tuple(Gate.from_dict(gate) for gate in data["gates"]),
+                calibrations=tuple(CalibrationCurve.from_dict(curve) for curve in data.get("calibrations", ())),
                 subtasks=None if data.get("subtasks") is None else subtasks_from_dict(data["subtasks"]),
                 notes=tuple(data["notes"]),
                 unread=tuple(Unread(str(u["path"]), str(u["reason"])) for u in data["unread"]),

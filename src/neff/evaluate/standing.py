@@ -14,6 +14,7 @@ from neff.stats.multiplicity import adjust
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from neff.evaluate.calibrating.curve import CalibrationCurve
     from neff.evaluate.gating.gate import Gate
     from neff.evaluate.options import Options
     from neff.stats.multiplicity import Correction
@@ -38,6 +39,10 @@ class Contest(Protocol):
     def gates(self) -> tuple[Gate, ...]:
         """Diagnostics of the models, and what they mean for their levels."""
 
+    @property
+    def calibrations(self) -> tuple[CalibrationCurve, ...]:
+        """The curve of the judge's calibration, where there is one."""
+
     def models(self) -> list[str]:
         """Return the models, sorted by name."""
 
@@ -60,6 +65,7 @@ class Outcome:
     estimates: tuple[Estimate, ...]
     comparisons: tuple[Comparison, ...]
     gates: tuple[Gate, ...]
+    calibrations: tuple[CalibrationCurve, ...]
     tied: tuple[str, ...]
     warning: str | None
 
@@ -93,7 +99,16 @@ def conclude(
         ungraded=ungraded,
     )
     tied, warning = tied_set(estimates, decided) if pairs is True else ((), None)
-    return Outcome(contest.task, contest.metric, tuple(estimates), tuple(decided), contest.gates, tied, warning)
+    return Outcome(
+        task=contest.task,
+        metric=contest.metric,
+        estimates=tuple(estimates),
+        comparisons=tuple(decided),
+        gates=contest.gates,
+        calibrations=contest.calibrations,
+        tied=tied,
+        warning=warning,
+    )
 
 
 def best_first(estimates: Sequence[Estimate], *, lower_is_better: bool) -> list[Estimate]:

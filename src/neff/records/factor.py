@@ -65,6 +65,10 @@ class Factor:
     @classmethod
     def of(cls, values: Sequence[Any]) -> Factor:
         """Encode any sequence; None and NaN are missing, whole floats are written as integers."""
+        if {*map(type, values)} == {str}:
+            levels = tuple(sorted({*values}))
+            place = dict(zip(levels, range(len(levels)), strict=True))
+            return cls(np.fromiter(map(place.__getitem__, values), np.int32, len(values)), levels)
         index = Numbering()
         codes = np.fromiter(map(index.__getitem__, values), np.int64, len(values))
         return cls.from_codes(codes, [_name(value) for value in index])

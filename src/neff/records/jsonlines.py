@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -82,8 +81,8 @@ def _chunks(path: Path, layout: Layout, size: int | None, names: tuple[str, ...]
     """Yield the columns, part by part; where `names` are given, refuse rows with other keys."""
     before, n = 0, 0
     feed, line_of = _feed(path, layout, before)
-    getters = {name: attrgetter(f"f{i}") for i, name in enumerate(feed.sinks)}
-    for rows in batches(path, row_type([*getters], names)):
+    kind, getters = row_type([*feed.sinks], names)
+    for rows in batches(path, kind):
         for name, get in getters.items():
             feed.extend(name, [*map(get, rows)])
         n += len(rows)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -13,7 +15,7 @@ from neff.errors import RecordsError
 from neff.records.reader import line_blocks, not_utf8, open_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 __all__ = ["NewKeyError", "batches", "is_array", "line_in", "row_type", "start_of"]
@@ -22,6 +24,8 @@ _FIX = "Write one JSON object per line; an interrupted run may have cut the last
 _FIX_ARRAY = "Write the file again: it may be cut off, or edited by hand."
 _BETWEEN = re.compile(r"[\s,]*")
 _SPACE = b" \t\r\n"
+_ODD = re.compile(r'["\\\x00-\x1f]')
+"""What the name of a field of a typed row cannot hold."""
 _NOTHING = msgspec.Raw(b"null")
 
 
@@ -41,14 +45,36 @@ class _Line(NamedTuple):
             return file.read(self.at).count(b"\n") + self.within
 
 
-def row_type(wanted: Sequence[str], names: Sequence[str] | None) -> Any:
-    """Return the type of a row: its wanted keys; with `names`, no other keys than these."""
-    fields = [(f"f{i}", Any, msgspec.field(default=None, name=name)) for i, name in enumerate(wanted)]
+def row_type(wanted: Sequence[str], names: Sequence[str] | None) -> tuple[Any, dict[str, Callable[[Any], Any]]]:
+    """Return the type of a row, and what gets each wanted cell out of one.
+
+    Parameters
+    ----------
+    wanted
+        Keys to get.
+    names
+        All keys that a row may have; None: any.
+
+    Raises
+    ------
+    NewKeyError
+        If `names` has a key that a typed row cannot hold.
+    """
+    fields: list[Any] = [(f"f{i}", Any, msgspec.field(default=None, name=name)) for i, name in enumerate(wanted)]
+    getters: dict[str, Callable[[Any], Any]] = {name: attrgetter(f"f{i}") for i, name in enumerate(wanted)}
+    if any(_ODD.search(name) for name in (names or wanted)):
+        if names is not None:
+            raise NewKeyError
+        return dict[str, Any], {name: partial(_get, name) for name in wanted}
     if names is None:
-        return msgspec.defstruct("Row", fields, gc=False)
+        return msgspec.defstruct("Row", fields, gc=False), getters
     others = [name for name in names if name not in wanted]
     fields += [(f"g{i}", msgspec.Raw, msgspec.field(default=_NOTHING, name=name)) for i, name in enumerate(others)]
-    return msgspec.defstruct("Row", fields, gc=False, forbid_unknown_fields=True)
+    return msgspec.defstruct("Row", fields, gc=False, forbid_unknown_fields=True), getters
+
+
+def _get(name: str, row: dict[str, Any]) -> Any:
+    return row.get(name)
 
 
 def is_array(path: Path) -> bool:
@@ -71,7 +97,7 @@ def batches(path: Path, kind: Any) -> Iterator[Sequence[Any]]:
     with open_bytes(path) as file:
         at = 0
         for block in line_blocks(file):
-            mark = len(codecs.BOM_UTF8) if not at and block[:3] == codecs.BOM_UTF8 else 0
+            mark = len(codecs.BOM_UTF8) if not at and bytes(block[:3]) == codecs.BOM_UTF8 else 0
             yield _rows(block[mark:], decoder) or list(_one_by_one(block[mark:], decoder, kind, path, at))
             at += len(block)
 
@@ -82,7 +108,7 @@ def _rows(block: memoryview, decoder: Any) -> list[Any]:
         rows: list[Any] = decoder.decode_lines(block)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
-    ended = block[-1:] == b"\n"
+    ended = bytes(block[-1:]) == b"\n"
     return rows if len(rows) == bytes(block).count(b"\n") + (not ended) else []
 
 

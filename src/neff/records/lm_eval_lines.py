@@ -153,7 +153,12 @@ def _items(ids: list[str], hashes: list[str], shared: set[str]) -> list[str]:
 def _decoder(names: Sequence[str]) -> Any:
     """Return a decoder of the keys that are read; what else a line has is skipped without being built."""
     text = str | None
-    keys = [("doc_id", int | str), ("filter", text, None), ("doc_hash", text, None), ("metrics", list[str], [])]
+    keys: list[Any] = [
+        ("doc_id", int | str),
+        ("filter", text, None),
+        ("doc_hash", text, None),
+        ("metrics", list[str], []),
+    ]
     metrics = [(f"m{j}", Any, msgspec.field(default=None, name=name)) for j, name in enumerate(names)]
     if not _FIXED.isdisjoint(names):
         return None

@@ -42,7 +42,7 @@ def plugin_for(path: Path) -> Found:
 
     What a plug-in raises never escapes as such: it becomes a sentence that names its distribution.
     """
-    broken = []
+    broken: list[str] = []
     head = head_of(path)
     for point in _points(tuple(sys.path)):
         reader, problem = _load(point)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from neff.evaluate.gating.gate import table as gates_table
 from neff.evaluate.result import Evaluation
 from neff.report.body import body
 from neff.report.document import (
@@ -23,10 +22,11 @@ from neff.report.document import (
 from neff.report.file_tables import sources_table, unread_table
 from neff.report.groups import Group, groups
 from neff.report.headline_many import headline
+from neff.report.levels import calibration_sections, level_sections, refusals
 from neff.report.method import method_bullets
 from neff.report.opening import facts, footer, kicker, notices
 from neff.report.subtasks import subtask_sections
-from neff.report.text import Name, join_names, plural, shorten
+from neff.report.text import Name, join_names, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ def evaluation_document(result: Evaluation, *, gates: Sequence[Gate] = ()) -> Do
         kicker=kicker(parts) if parts else (),
         lead=lead,
         facts=facts(result, parts),
-        notices=(*gate_notices(gates), *notices(result)),
+        notices=(*refusals(result), *gate_notices(gates), *notices(result)),
         sections=(*body(parts), *_subtasks(result), *_context(result, parts)),
         footer=footer(result),
     )
@@ -63,8 +63,7 @@ def _context(result: Evaluation, parts: list[Group]) -> list[Section]:
     notes += _warnings(result)
     if notes:
         sections.append(Section(("Notes",), (Bullets(tuple(notes)),), "context"))
-    if result.gates:
-        sections += _levels(result)
+    sections += [*level_sections(result), *calibration_sections(result)]
     if result.unread:
         table = unread_table(result)
         sections.append(Section(("Files not read",), (TableBlock(table, "Files not read"),), "context"))
@@ -76,27 +75,11 @@ def _context(result: Evaluation, parts: list[Group]) -> list[Section]:
     return sections
 
 
-def _levels(result: Evaluation) -> list[Section]:
-    """Return the diagnostics that call for care, and all of them, for outputs with room."""
-    care = [gate for gate in result.gates if gate.state != "good"]
-    brief = ("policy", "state", "quantity", "value", "refuse")
-    first: Block = Paragraph(("Nothing speaks against it.",))
-    if care:
-        first = TableBlock(gates_table(care), "What calls for care, or refuses a level", brief)
-    summary = f"{plural(len(result.gates), 'diagnostic')}, {len(care):,} of them not good."
-    whole = TableBlock(gates_table(result.gates), "All diagnostics", brief, summary, open=False)
-    return [
-        Section(("May these levels be read?",), (first,), "context"),
-        Section((), (whole,), "detail"),
-    ]
-
-
 def _warnings(result: Evaluation) -> list[Text]:
     """Return each warning once, with the models or pairs that it is about."""
     about: dict[str, dict[str, None]] = {}
     for e in result.estimates:
-        refused = (f"level refused: {e.refused}",) if e.refused else ()
-        for warning in (*e.warnings, *refused, *((str(e.reason),) if e.reason is not None else ())):
+        for warning in (*e.warnings, *((str(e.reason),) if e.reason is not None else ())):
             about.setdefault(warning.rstrip("."), {})[e.model or e.task] = None
     for c in result.comparisons:
         for warning in c.warnings:

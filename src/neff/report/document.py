@@ -16,6 +16,7 @@ from neff.results import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from neff.evaluate.calibrating.curve import CalibrationCurve
     from neff.report.charts import DifferenceMatrix, ForestPlot
 
 __all__ = [
@@ -130,7 +131,7 @@ class TableBlock:
 class Figure:
     """A chart as data, with the table of the same numbers."""
 
-    chart: ForestPlot | DifferenceMatrix
+    chart: ForestPlot | DifferenceMatrix | CalibrationCurve
     title: str
     description: str
     table: TableBlock
@@ -179,7 +180,7 @@ class Document:
     facts
         Three or four key figures.
     notices
-        What must not be missed: failed gates, files that were not read, a flagged winner.
+        What must not be missed: refused levels, failed gates, files that were not read.
     sections
         The body.
     footer

@@ -71,8 +71,10 @@ def group_lead(group: Group) -> tuple[Text, ...]:
     """Return the finding of one group with its numbers, one sentence each."""
     best = group.best
     if best is None:
-        reasons = sorted({str(e.reason or e.refused) for e in group.estimates if e.reason is not None or e.refused})
-        return ((f"Reason: {', '.join(reasons)}.",),) if reasons else ()
+        reasons = sorted({str(e.reason) for e in group.estimates if e.reason is not None})
+        refused = [e for e in group.estimates if e.refused]
+        said: list[Text] = [("The level of every model is refused.",)] if len(refused) == len(group.estimates) else []
+        return (*said, (f"Reason: {', '.join(reasons)}.",)) if reasons else tuple(said)
     if len(group.comparisons) == 1 and len(group.estimates) == 2:
         return _pair_lead(group, group.comparisons[0])
     sentences: list[Text] = [_score_sentence(group, best)]
@@ -87,7 +89,7 @@ def group_lead(group: Group) -> tuple[Text, ...]:
 
 def _not_crowned(first: Estimate, score: str) -> str:
     if first.refused:
-        return f" has a better score ({score}), but its level is refused: {first.refused.rstrip('.')}."
+        return f" has a better score ({score}), but its level is refused."
     return f" has a better mean ({score}) over its own items, but loses on the items that both have."
 
 

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from neff.report.svg import safe
-from neff.report.text import Name, distinct, label
+from neff.report.text import Mark, Name, distinct, label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +62,11 @@ def _short_names(table: Table) -> dict[str, str]:
 
 def _cell(column: Column, value: Any, j: int, shown: dict[str, str]) -> str:
     if column.kind == "text":
+        if isinstance(value, Mark):
+            return (
+                f'<td class="mark {safe(value)}"><span aria-hidden="true">{value.symbol}</span>'
+                f'<span class="unseen">{safe(value)}</span></td>'
+            )
         inner = _name(value, shown) if isinstance(value, Name) else safe(label(str(value), TEXT_LIMIT)) if value else ""
         if j == 0:
             return f'<th scope="row">{inner}</th>'

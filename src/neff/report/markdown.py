@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from neff.report.charts import DifferenceMatrix
+from neff.report.charts import DifferenceMatrix, ForestPlot
 from neff.report.document import Bullets, Details, Figure, Notice, Paragraph, TableBlock, plain
-from neff.report.text import Name, clean, label
+from neff.report.text import Mark, Name, clean, label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,10 +123,12 @@ def _block(block: Block) -> str:
             return "\n".join(f"- {words(item)}" for item in items)
         case Notice():
             return _notice(block)
-        case Figure(chart, title, _, table):
+        case Figure(chart, title, description, table):
             if isinstance(chart, DifferenceMatrix):
                 return _fold(title, _table(table, _PAIRS))
-            return _table(table, table.brief if chart.signed else _SCORES)
+            if isinstance(chart, ForestPlot):
+                return _table(table, table.brief if chart.signed else _SCORES)
+            return f"{_escape(description)}\n\n{_table(table, table.brief)}"
         case TableBlock():
             return _table(block, block.brief)
         case Details(summary, blocks):
@@ -155,6 +157,8 @@ def _title(column: Column) -> str:
 def _cell(column: Column, value: Any, row: tuple[Any, ...], place: dict[str, int]) -> str:
     if isinstance(value, Name):
         return code(value)
+    if isinstance(value, Mark):
+        return _escape(value.symbol)
     said = column.format(value)
     text = _escape(said) if column.kind == "text" else said.replace("-", "−").replace("<", "&lt;")
     best = "standing" in place and row[place["standing"]] == "best"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from neff.report.charts import ForestPlot
 from neff.report.document import Bullets, Details, Document, Figure, Notice, Paragraph, TableBlock, plain
 from neff.report.sketch import sketch_column
-from neff.report.text import Name, clean, label, plural
+from neff.report.text import Mark, Name, clean, label, plural
 from neff.report.text_table import Cell, lay_out
 
 if TYPE_CHECKING:
@@ -144,6 +144,8 @@ def _block(block: Block, style: Style) -> str:
 def _table(block: TableBlock, style: Style) -> str:
     if block.summary and len(block.table) > LONGEST_TABLE:
         return "\n".join(_wrap(f"{block.summary} All of them are in -o FILE.html and -o FILE.json.", style))
+    if any(isinstance(value, Mark) for row in block.table.rows for value in row):
+        return ""  # marks are a picture for outputs with room; what they call out follows in words
     rows = [_cells(block, row) for row in block.table.rows]
     return lay_out(block.table.columns, rows, block.brief, style)
 

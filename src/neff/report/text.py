@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "Mark",
     "Name",
     "clean",
     "count",
@@ -34,6 +35,17 @@ class Name(str):
     """Text that came from a log (a model, a task, a path): renderers mark it, shorten it and never trust it."""
 
     __slots__ = ()
+
+
+class Mark(str):
+    """The state of a diagnostic ("good", "warn", "refuse", "unknown"): renderers with room draw a symbol for it."""
+
+    __slots__ = ()
+
+    @property
+    def symbol(self) -> str:
+        """Its symbol, told apart by shape alone."""
+        return {"good": "✓", "warn": "!", "refuse": "✕"}.get(self, "?")
 
 
 def clean(text: object) -> str:

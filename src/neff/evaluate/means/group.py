@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from neff.evaluate.calibrating.curve import CalibrationCurve
     from neff.evaluate.gating.gate import Gate
     from neff.evaluate.means.blocks import Block
     from neff.evaluate.options import Aggregate, Options
@@ -33,6 +34,11 @@ class Group:
     @property
     def gates(self) -> tuple[Gate, ...]:
         """None: a plain mean needs nothing but its items."""
+        return ()
+
+    @property
+    def calibrations(self) -> tuple[CalibrationCurve, ...]:
+        """None: a plain mean takes scores as they stand."""
         return ()
 
     def models(self) -> list[str]:
