@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from neff.evaluate import evaluate
 from neff.evaluate.result import Evaluation, group_key
 from neff.results import Comparison, Estimate, Provenance, Reason, Unread, Verdict
 
@@ -237,6 +238,24 @@ def refused() -> Evaluation:
     )
 
 
+def judged() -> Evaluation:
+    """Return calibrated scores: labels on two models, and a third, hostile by name, that is refused."""
+    rng = np.random.default_rng(5)
+    names = ("base", HOSTILE[1], HOSTILE[0])
+    score = np.clip(rng.normal([[0.3], [0.4], [0.97]], [[0.15], [0.15], [0.005]], (3, 151)), 0, 1).round(2)
+    label = np.where(rng.random((3, 151)) < 0.5, np.clip(score + rng.normal(0, 0.1, score.shape), 0, 1), np.nan)
+    label[2] = np.nan
+    return evaluate(
+        {
+            "item": [f"q{i}" for _ in names for i in range(151)],
+            "model": [name for name in names for _ in range(151)],
+            "score": score.ravel(),
+            "label": label.ravel(),
+        },
+        label="label",
+    )
+
+
 @pytest.fixture(scope="session")
 def make() -> Callable[..., Evaluation]:
     """`make(n_models, n_items, ...)`: a simulated evaluation."""
@@ -294,6 +313,7 @@ def samples(make_many: Callable[..., Evaluation]) -> dict[str, Evaluation]:
         "undefined": undefined(),
         "refused": refused(),
         "hostile": hostile(),
+        "judged": judged(),
         "tasks and metrics": make_many(("math", "code", "law"), ("accuracy", "loss")),
         "nothing": Evaluation(()),
     }

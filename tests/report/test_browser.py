@@ -243,7 +243,7 @@ def test_the_policy_blocks_a_script_that_got_in(open_page, make):
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 @pytest.mark.parametrize(
-    "name", ["five models", "two models", "undefined", "refused", "hostile", "tasks and metrics", "many"]
+    "name", ["five models", "two models", "undefined", "refused", "hostile", "tasks and metrics", "many", "judged"]
 )
 def test_axe_finds_nothing(open_page, axe, samples, make, name, width, scheme):
     page = open_page(make(23, 53) if name == "many" else samples[name], width=width, scheme=scheme)

@@ -67,9 +67,10 @@ def test_a_refused_level_is_named_not_crowned(samples):
     doc = document(result)
     assert plain(doc.title) == "model-01 is best"
     why = "the oracle slice does not reach the scores of this policy"
-    assert f"model-00 has a better score ({result.estimates[0].value:.3f}), but its level is refused: {why}." in lead(
-        doc
-    )
+    assert f"model-00 has a better score ({result.estimates[0].value:.3f}), but its level is refused." in lead(doc)
+    assert [(n.level, n.heading(), plain(n.text)) for n in doc.notices] == [
+        ("error", "Level refused", f"model-00: {why}.")
+    ]
     scores, differences = figures(doc)
     assert [row.standing for row in scores.chart.rows] == ["refused", "best", "behind", "behind", "behind"]
     assert scores.chart.reference == result.estimates[1].value
@@ -78,7 +79,7 @@ def test_a_refused_level_is_named_not_crowned(samples):
     assert table["reason"][0] == why
     assert differences.chart.cell(0, 1).decided is None
     notes = next(section for section in doc.sections if plain(section.title) == "Notes")
-    assert f"model-00: level refused: {why}." in [plain(item) for item in notes.blocks[0].items]
+    assert not [item for item in notes.blocks[0].items if why in plain(item)]  # it stands at the top, once
 
 
 def test_nobody_is_crowned_where_all_levels_are_refused(samples):
@@ -86,7 +87,10 @@ def test_nobody_is_crowned_where_all_levels_are_refused(samples):
     lost = tuple(replace(e, refused="no overlap") for e in result.estimates)
     doc = document(replace(result, estimates=lost, tied_with_best={}))
     assert plain(doc.title) == "No model can be named best"
-    assert lead(doc) == "Reason: no overlap."
+    assert lead(doc) == "The level of every model is refused."
+    said = [plain(notice.text) for notice in doc.notices]
+    assert said[:4] == [f"model-0{j}: no overlap." for j in range(4)]
+    assert said[4:] == ["1 more model, marked ✕ in the scores. The reasons are listed with the diagnostics."]
 
 
 def test_a_better_mean_on_other_items_is_named(make):

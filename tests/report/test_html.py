@@ -20,7 +20,7 @@ from neff.results import Reason
 VOID = {"meta", "br", "input", "img", "link", "hr", "base"}
 RAW = {"script", "style"}
 KINDS = (
-    "five models", "one model", "two models", "no comparisons", "undefined", "refused", "hostile",
+    "five models", "one model", "two models", "judged", "no comparisons", "undefined", "refused", "hostile",
     "tasks and metrics", "nothing",
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from neff.report import load, render, schema, write
 from neff.results import Verdict
 
 KINDS = (
-    "five models", "one model", "two models", "no comparisons", "undefined", "refused", "hostile",
+    "five models", "one model", "two models", "judged", "no comparisons", "undefined", "refused", "hostile",
     "tasks and metrics", "nothing",
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ from neff.report.markdown import code, words
 from neff.report.text import Name
 
 KINDS = (
-    "five models", "one model", "two models", "no comparisons", "undefined", "refused", "hostile",
+    "five models", "one model", "two models", "judged", "no comparisons", "undefined", "refused", "hostile",
     "tasks and metrics", "nothing",
 )  # fmt: skip
 

@@ -125,14 +125,13 @@ def calibration_figure(curve: CalibrationCurve, about: str = "") -> Figure:
     digits = digits_for([curve.rmse_out_of_fold], [*curve.mean_labels, *curve.values])
     score_digits = digits_for([curve.labelled_range[1] - curve.labelled_range[0]], curve.scores)
     low, high = (number(v, score_digits) for v in curve.labelled_range)
-    words = [
-        f"Judge's score across, label up. The line is what a score is worth, learned from {curve.n_labelled:,} labels; "
-        f"circles are mean labels of {'scores that lie together' if curve.binned else 'each score'}, marks at the "
-        f"bottom show how many. Shaded: scores with labels, {low} to {high}; beyond them the line is level. "
-        f"A label differs from the line by {number(curve.rmse_out_of_fold, digits)} (root mean square, out of fold)."
-    ]
-    if curve.at_medians:
-        words.append("The curve also depends on covariates, held here at their medians.")
+    circles = "scores that lie together" if curve.binned else "each score"
+    words = (
+        f"What a judge's score (across) is worth in labels (up), learned from {curve.n_labelled:,} labels. Circles: "
+        f"mean label of {circles}; the marks below show how many. Shaded: where there are labels, {low} to {high}; "
+        f"beyond, the line is level. A label is {number(curve.rmse_out_of_fold, digits)} from the line (root mean "
+        f"square, out of fold).{' Covariates are held at their medians.' if curve.at_medians else ''}"
+    )
     title = f"Calibration curve{': ' if about else ''}{about}"
     table = Table(
         (
@@ -147,4 +146,4 @@ def calibration_figure(curve: CalibrationCurve, about: str = "") -> Figure:
         ),
         "The labels and the curve",
     )
-    return Figure(curve, title, " ".join(words), TableBlock(table, "The same numbers as a table", open=False))
+    return Figure(curve, title, words, TableBlock(table, "The same numbers as a table", open=False))

@@ -47,7 +47,7 @@ def render_markdown(document: Document) -> str:
                 else f"### {title}\n\n{body}"
             )
         else:
-            folded.append(_fold(plain(section.title), body))
+            folded.append(_fold(plain(section.title) or getattr(section.blocks[0], "title", ""), body))
     foot = "<sub>" + " · ".join(words(part) for part in document.footer) + "</sub>" if document.footer else ""
     return "\n\n".join(filter(None, _within_limit(head, parts, folded, foot))) + "\n"
 

@@ -70,11 +70,9 @@ def _grid(axes: _Axes) -> str:
     lines = "".join(f"M{LEFT:g} {n(axes.at(axes.x[0], y)[1])}H{RIGHT:g}" for y in up)
     parts = [tag("path", d=lines, class_="grid"), tag("path", d=f"M{LEFT:g} {BOTTOM:g}H{RIGHT:g}", class_="axis")]
     digits = tick_digits(across)
-    for x in across:
-        parts.append(_text(number(x, digits), axes.at(x, axes.y[0])[0], BOTTOM + 16, "tick"))
+    parts += [_text(number(x, digits), axes.at(x, axes.y[0])[0], BOTTOM + 16, "tick") for x in across]
     digits = tick_digits(up)
-    for y in up:
-        parts.append(_text(number(y, digits), LEFT - 7, axes.at(axes.x[0], y)[1] + 4, "head end"))
+    parts += [_text(number(y, digits), LEFT - 7, axes.at(axes.x[0], y)[1] + 4, "head end") for y in up]
     parts.append(_text("judge's score", RIGHT, BOTTOM + 36, "head end"))
     parts.append(_text("label", LEFT - 7, TOP - 4, "head end"))
     return "".join(parts)
@@ -85,7 +83,7 @@ def _text(said: str, x: float, y: float, kind: str) -> str:
 
 
 def _line(curve: CalibrationCurve, axes: _Axes) -> str:
-    """The curve over its labels in full, and its level ends beyond them broken."""
+    """Draw the curve over its labels in full, and its level ends beyond them broken."""
     inside = [axes.at(x, y) for x, y in zip(curve.knots, curve.values, strict=True)]
     path = "M" + "L".join(f"{n(x)} {n(y)}" for x, y in inside)
     (first_x, first_y), (last_x, last_y) = inside[0], inside[-1]

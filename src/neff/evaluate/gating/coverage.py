@@ -21,7 +21,7 @@ from neff.stats._validate import check_vector
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from neff.evaluate.calibrating.calibration import Calibration
     from neff.evaluate.judge.data import Judged
@@ -197,6 +197,12 @@ def coverage(judged: Judged, calibration: Calibration, *, labelled_score: ArrayL
         bottom_10=label_density(judged.score, labelled, lowest=0.1),
         bottom_20=label_density(judged.score, labelled, lowest=0.2),
         collapsed=calibration.quality.collapsed,
-        selection=ks_test(judged.score[own], judged.score[~own]),
+        selection=ks_test(_by_prompt(judged, own), _by_prompt(judged, ~own)),
         reason=Reason.EMPTY if nothing else None if len(labelled) else Reason.NO_LABELS,
     )
+
+
+def _by_prompt(judged: Judged, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return one mean score per prompt: several answers to one prompt are not independent, as the test assumes."""
+    _, code = np.unique(judged.prompt[rows], return_inverse=True)
+    return np.bincount(code, judged.score[rows]) / np.bincount(code) if len(code) else judged.score[rows]
