@@ -77,17 +77,7 @@ class ExactSums:
 
 
 def exact_sums(cell: NDArray[np.int64], x: NDArray[np.float64], n_cells: int) -> ExactSums:
-    """Return the exact sum of `x` in each cell.
-
-    Parameters
-    ----------
-    cell
-        Cell of each term, shape (n,).
-    x
-        Finite terms, shape (n,).
-    n_cells
-        Number of cells.
-    """
+    """Return the exact sum of the finite terms `x` in each of `n_cells` cells; `cell` is that of each term."""
     return exact_products(cell, x, None, n_cells)
 
 
@@ -126,17 +116,7 @@ def exact_products(
 
 
 def gather(parts: Sequence[ExactSums], places: Sequence[NDArray[np.int64]], n_cells: int) -> ExactSums:
-    """Add sums whose cells have new places.
-
-    Parameters
-    ----------
-    parts
-        Sums to add.
-    places
-        New place of each cell of each part, no place twice within a part.
-    n_cells
-        Number of new cells.
-    """
+    """Add sums whose cells have new places, none twice within a part, among `n_cells`."""
     filled = [(part, place) for part, place in zip(parts, places, strict=True) if len(part.digits)]
     if not filled:
         return ExactSums(0, np.zeros((0, n_cells), np.int64))
