@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING, Any, get_args
 from neff.errors import ArgumentError, ArgumentTypeError
 from neff.evaluate.answers import target_columns
 from neff.evaluate.api import evaluate
-from neff.evaluate.judge_options import ESTIMATORS
+from neff.evaluate.estimator_rows import EstimatorRow, rows_table
+from neff.evaluate.judge_options import ESTIMATORS, Estimator
 from neff.evaluate.off_policy.estimators import OffPolicyMethod
 from neff.records import Records, as_records
-from neff.results import Column, Table
 from neff.stats._options import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from neff.evaluate.calibrating.calibration import Mode
-    from neff.evaluate.judge_options import Estimator
     from neff.evaluate.options import Aggregate
+    from neff.records import ItemSums
+    from neff.results import Table
 
-__all__ = ["compare_estimators"]
+__all__ = ["USUAL", "compare_estimators", "estimator_rows"]
+
+USUAL: tuple[Estimator, ...] = ("judge", "labels", "plug-in", "augmented", "ppi++")
+"""What is compared where nothing else is asked for."""
 
 CALL = "compare_estimators"
 OFF_POLICY: tuple[str, ...] = get_args(OffPolicyMethod)
@@ -30,7 +34,7 @@ OFF_POLICY: tuple[str, ...] = get_args(OffPolicyMethod)
 def compare_estimators(
     records: Any,
     *,
-    estimators: Sequence[Estimator] = ("judge", "labels", "plug-in", "augmented", "ppi++"),
+    estimators: Sequence[Estimator] = USUAL,
     level: float = 0.95,
     aggregate: Aggregate = "macro",
     scale: tuple[float, float] = (0.0, 1.0),
@@ -90,46 +94,56 @@ def compare_estimators(
     if not isinstance(records, Records):
         kept = [name for name in (*covariates, propensity, log_prob, *targets.values()) if name]
         columns.setdefault("keep", tuple(kept))
-        records, columns = as_records(records, **columns), {}
-    found: dict[tuple[str, str], dict[str, dict[str, tuple[Any, ...]]]] = {}
-    for name in names:
+        records = as_records(records, **columns)
+    elif columns:
+        records = as_records(records, **columns)  # which refuses them
+    rows = estimator_rows(
+        records,
+        names,
+        level=level,
+        aggregate=aggregate,
+        scale=scale,
+        calibration=calibration,
+        covariates=covariates,
+        propensity=propensity,
+        n_folds=n_folds,
+        log_prob=log_prob,
+        target_log_prob=targets,
+    )
+    return rows_table(rows, level)
+
+
+def estimator_rows(
+    records: Records | ItemSums,
+    estimators: Sequence[Estimator],
+    *,
+    log_prob: str | None = None,
+    target_log_prob: Mapping[str, str] | Sequence[str] = (),
+    **options: Any,
+) -> tuple[EstimatorRow, ...]:
+    """Return the rows of `compare_estimators`; `options` are those of `evaluate`."""
+    if not isinstance(records, Records):
+        raise ArgumentError(
+            "records", "rows with labels", "sums per item", "Sums hold no labels; use engine='memory'.", call=CALL
+        )
+    found: dict[tuple[str, str], dict[str, list[EstimatorRow]]] = {}
+    for name in estimators:
         weighted = name in OFF_POLICY
         result = evaluate(
             records,
             estimator=name,
             pairs=False,
-            level=level,
-            aggregate=aggregate,
-            scale=scale,
-            calibration=calibration,
-            covariates=covariates,
-            propensity=propensity,
-            n_folds=n_folds,
             log_prob=log_prob if weighted else None,
-            target_log_prob=targets if weighted else (),
-            **columns,
+            target_log_prob=target_log_prob if weighted else (),
+            **options,
         )
         for e in result.estimates:
-            row = (e.value, e.standard_error, e.interval, e.refused, "" if e.reason is None else str(e.reason))
-            found.setdefault((e.task, e.metric), {}).setdefault(e.model, {})[name] = row
-    rows = tuple(
-        (task, metric, model, name, *row)
-        for (task, metric), models in found.items()
-        for model, by_name in models.items()
-        for name, row in by_name.items()
-    )
-    titles = (
-        Column("task", "Task"),
-        Column("metric", "Metric"),
-        Column("model", "Model"),
-        Column("estimator", "Estimator"),
-        Column("value", "Estimate", "number"),
-        Column("standard_error", "SE", "number"),
-        Column("interval", f"{100 * level:g}% interval", "interval"),
-        Column("refused", "Refused", help="why the value must not be read as a level"),
-        Column("reason", "Reason", help="why a number is undefined"),
-    )
-    return Table(titles, rows, "The same records by several estimators")
+            reason = "" if e.reason is None else str(e.reason)
+            row = EstimatorRow(
+                e.task, e.metric, e.model, name, e.value, e.standard_error, e.interval, e.refused, reason
+            )
+            found.setdefault((e.task, e.metric), {}).setdefault(e.model, []).append(row)
+    return tuple(row for models in found.values() for rows in models.values() for row in rows)
 
 
 def _checked(estimators: Sequence[Estimator]) -> tuple[Estimator, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from neff.errors import ArgumentError, RecordsError
 from neff.evaluate.calibrating.curve import CalibrationCurve
+from neff.evaluate.estimator_rows import EstimatorRow
 from neff.evaluate.gating.gate import Gate
 from neff.evaluate.gating.gate import table as gates_table
 from neff.evaluate.shrinking.saved import subtasks_from_dict
@@ -51,6 +52,8 @@ class Evaluation:
         The curve of each (task, metric) where a judge was calibrated, with the labels behind it.
     subtasks
         Shrunk scores beside the raw ones, where they were asked for (`neff evaluate --shrink`, `subtask_scores`).
+    by_estimator
+        What other estimators say of the same records, where that was asked for.
     notes
         Sentences that a reader must know (columns not used, repeats found, unmatched items).
     unread
@@ -70,6 +73,7 @@ class Evaluation:
     gates: tuple[Gate, ...] = ()
     calibrations: tuple[CalibrationCurve, ...] = ()
     subtasks: SubtaskScores | None = None
+    by_estimator: tuple[EstimatorRow, ...] = ()
     notes: tuple[str, ...] = ()
     unread: tuple[Unread, ...] = ()
     provenance: Provenance | None = field(default=None, repr=False, compare=False)
@@ -231,6 +235,7 @@ class Evaluation:
             "gates": [gate.to_dict() for gate in self.gates],
             "calibrations": [curve.to_dict() for curve in self.calibrations],
             "subtasks": None if self.subtasks is None else self.subtasks.to_dict(),
+            "by_estimator": [row.to_dict() for row in self.by_estimator],
             "notes": list(self.notes),
             "unread": [{"path": u.path, "reason": u.reason} for u in self.unread],
             "provenance": provenance.to_dict(),
@@ -265,6 +270,7 @@ class Evaluation:
                 gates=tuple(Gate.from_dict(gate) for gate in data["gates"]),
                 calibrations=tuple(CalibrationCurve.from_dict(curve) for curve in data.get("calibrations", ())),
                 subtasks=None if data.get("subtasks") is None else subtasks_from_dict(data["subtasks"]),
+                by_estimator=tuple(EstimatorRow.from_dict(row) for row in data.get("by_estimator", ())),
                 notes=tuple(data["notes"]),
                 unread=tuple(Unread(str(u["path"]), str(u["reason"])) for u in data["unread"]),
                 provenance=Provenance.from_dict(data["provenance"]),

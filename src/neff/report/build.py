@@ -19,6 +19,7 @@ from neff.report.document import (
     document,
     gate_notices,
 )
+from neff.report.estimators import estimator_sections
 from neff.report.file_tables import sources_table, unread_table
 from neff.report.groups import Group, groups
 from neff.report.headline_many import headline
@@ -48,7 +49,7 @@ def evaluation_document(result: Evaluation, *, gates: Sequence[Gate] = ()) -> Do
         lead=lead,
         facts=facts(result, parts),
         notices=(*refusals(result), *gate_notices(gates), *notices(result)),
-        sections=(*body(parts), *_subtasks(result), *_context(result, parts)),
+        sections=(*body(parts), *_subtasks(result), *estimator_sections(result), *_context(result, parts)),
         footer=footer(result),
     )
 
