@@ -18,7 +18,6 @@ __all__ = [
     "OutputError",
     "RecordsError",
     "RecordsWarning",
-    "StatisticsWarning",
 ]
 
 
@@ -115,7 +114,3 @@ class NeffWarning(UserWarning):
 
 class RecordsWarning(NeffWarning):
     """Something in the records deserves a look, but the result is still right."""
-
-
-class StatisticsWarning(NeffWarning):
-    """A statistic was computed, but under conditions that weaken it."""

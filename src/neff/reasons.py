@@ -39,7 +39,6 @@ class Reason(StrEnum):
     OUTSIDE_RESAMPLES = "estimate outside all resamples"
     UNDEFINED_STATISTIC = "statistic undefined on some resamples"
     NEGATIVE_VARIANCE = "negative variance"
-    CONSTANT_INPUT = "constant input"
     NOT_REACHABLE = "not reachable"
     NO_REPEATS = "one draw per item"
     POOR_FIT = "the model fits badly"

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from neff.errors import ArgumentTypeError, RecordsError
+from neff.reasons import Reason
 from neff.report import load, render, schema, write
 from neff.results import Verdict
 
@@ -115,3 +116,8 @@ def test_provenance_survives(make, tmp_path):
     result = make(2, 53)
     again = load(write(replace(result, notes=("n",)), tmp_path / "r.json"))
     assert again.provenance == result.provenance
+
+
+def test_the_schema_names_every_reason():
+    said = json.dumps(schema())
+    assert [str(reason) for reason in Reason if str(reason) not in said] == []

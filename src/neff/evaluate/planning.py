@@ -15,7 +15,7 @@ from neff.evaluate.api import evaluate
 from neff.evaluate.means import MACRO, MICRO
 from neff.evaluate.result import Evaluation
 from neff.reasons import Reason
-from neff.results import Column, Table, json_number
+from neff.results import Column, Table, json_value
 from neff.stats._special import chi2_quantile, t_quantile
 from neff.stats._validate import check_level
 
@@ -114,7 +114,7 @@ class Plan:
             "power": self.power,
             "level": self.level,
             "n_comparisons": self.n_comparisons,
-            "rows": [{f.name: _json(getattr(row, f.name)) for f in fields(row)} for row in self.rows],
+            "rows": [{f.name: json_value(getattr(row, f.name)) for f in fields(row)} for row in self.rows],
             "notes": list(self.notes),
         }
 
@@ -125,12 +125,6 @@ class Plan:
 
 def _values(row: PlanRow, columns: Sequence[Column]) -> list[tuple[str, Any]]:
     return [(column.name, getattr(row, column.name)) for column in columns]
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, float):
-        return json_number(value)
-    return None if value is None else str(value) if isinstance(value, Reason) else value
 
 
 def minimum_detectable_effect(

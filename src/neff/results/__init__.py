@@ -1,7 +1,7 @@
 """What every room returns: `Estimate`, `Comparison`, `Verdict`, `Table`. Frozen, self-describing, self-rendering."""
 
 from neff.reasons import Reason
-from neff.results._common import json_number
+from neff.results._common import json_number, json_value
 from neff.results.comparison import Comparison, Verdict
 from neff.results.estimate import Estimate
 from neff.results.provenance import Provenance, Unread
@@ -17,4 +17,5 @@ __all__ = [
     "Unread",
     "Verdict",
     "json_number",
+    "json_value",
 ]

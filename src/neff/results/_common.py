@@ -6,15 +6,34 @@ import math
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from neff.reasons import Reason
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["df_from_json", "from_json", "json_number", "known_fields", "pair_from_json", "percent", "plain", "signed"]
+__all__ = [
+    "df_from_json",
+    "from_json",
+    "json_number",
+    "json_value",
+    "known_fields",
+    "pair_from_json",
+    "percent",
+    "plain",
+    "signed",
+]
 
 
 def json_number(value: float) -> float | None:
     """Return the number, or None where it is not finite: strict JSON has no NaN."""
     return float(value) if math.isfinite(value) else None
+
+
+def json_value(value: Any) -> Any:
+    """Return a field of a result as a JSON value: a number or None, a reason as its text, anything else as it is."""
+    if isinstance(value, float):
+        return json_number(value)
+    return str(value) if isinstance(value, Reason) else value
 
 
 def from_json(value: float | None) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from neff.evaluate.gating.reach import Boundary, boundary, label_density, label_ess
 from neff.evaluate.gating.selection import SampleTest, ks_test
 from neff.reasons import Reason
-from neff.results import Column, Table, json_number
+from neff.results import Column, Table, json_value
 from neff.stats._validate import check_vector
 
 if TYPE_CHECKING:
@@ -86,16 +86,10 @@ class Coverage:
         for f in fields(self):
             value = getattr(self, f.name)
             if isinstance(value, Boundary | SampleTest):
-                data[f.name] = {name: _json(part) for name, part in value._asdict().items()}
+                data[f.name] = {name: json_value(part) for name, part in value._asdict().items()}
             else:
-                data[f.name] = _json(value)
+                data[f.name] = json_value(value)
         return data
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, float):
-        return json_number(value)
-    return str(value) if isinstance(value, Reason) else value
 
 
 def coverage_table(rows: Sequence[Coverage]) -> Table:

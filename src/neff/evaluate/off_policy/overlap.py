@@ -17,7 +17,7 @@ from neff.errors import ArgumentError
 from neff.evaluate.off_policy.judge_space import bhattacharyya
 from neff.evaluate.off_policy.typical import Typicality, typicality
 from neff.reasons import Reason
-from neff.results import Column, Table, json_number
+from neff.results import Column, Table, json_value
 from neff.stats._validate import FloatArray, check_same_length, check_vector
 from neff.stats.tail import TailIndex, hill, pareto_k
 from neff.stats.weights import WeightSummary, ess, hellinger_affinity, top_share
@@ -99,17 +99,11 @@ class Overlap:
         for f in fields(self):
             value = getattr(self, f.name)
             data[f.name] = (
-                {name: _json(part) for name, part in value._asdict().items()}
+                {name: json_value(part) for name, part in value._asdict().items()}
                 if isinstance(value, TailIndex | Typicality)
-                else _json(value)
+                else json_value(value)
             )
         return data
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, float):
-        return json_number(value)
-    return str(value) if isinstance(value, Reason) else value
 
 
 def overlap_table(rows: Sequence[Overlap]) -> Table:
