@@ -12,7 +12,7 @@ import pytest
 
 import neff as package
 from neff.cli.app import build, main
-from neff.cli.verbs import EXAMPLES, EXIT_CODES, VERBS, Exit, overview
+from neff.cli.verbs import EXAMPLES, EXIT_CODES, ROOMS, VERBS, Exit, overview
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +41,22 @@ def test_the_overview_names_every_verb_and_exit_code(neff: Callable[..., Any], w
 
 def test_the_parser_has_the_verbs_of_the_overview_and_no_other() -> None:
     app = build()
-    commands = [name for name in app if not name.startswith("-")]
-    assert commands == [verb.name for verb in VERBS]
+    commands = [name for name in app if not name.startswith("-") and name not in ROOMS]
+    commands += [f"{room} {name}" for room in ROOMS for name in app[room] if not name.startswith("-")]
+    assert sorted(commands) == sorted(verb.name for verb in VERBS)
+    assert {verb.words[0] for verb in VERBS if len(verb.words) > 1} == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_names_its_verbs(neff: Callable[..., Any], room: str) -> None:
+    outcome = neff(room, "--help")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert ROOMS[room] in outcome.out
+    for verb in VERBS:
+        assert verb.words[0] != room or verb.words[1] in outcome.out
+    wrong = neff(room, "nonsense")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert f"neff {room} must be one of " in wrong.err.lower()
 
 
 def test_every_exit_code_is_explained() -> None:
@@ -52,7 +66,7 @@ def test_every_exit_code_is_explained() -> None:
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_help_of_a_verb_has_examples_options_and_exit_codes(neff: Callable[..., Any], verb: Any) -> None:
-    outcome = neff(verb.name, "--help")
+    outcome = neff(*verb.words, "--help")
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.startswith(f"Usage: neff {verb.name}")
     examples = outcome.out.index("For example:")
@@ -103,9 +117,9 @@ def test_import_neff_imports_nothing_heavy() -> None:
     assert imported_after("import neff") == set()
 
 
-@pytest.mark.parametrize("verb", [verb.name for verb in VERBS])
-def test_help_of_a_verb_imports_the_parser_only(verb: str) -> None:
-    assert imported_after(f"from neff.cli.app import main; main([{verb!r}, '--help'])") == {"cyclopts", "rich"}
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_help_of_a_verb_imports_the_parser_only(verb: Any) -> None:
+    assert imported_after(f"from neff.cli.app import main; main([*{verb.words!r}, '--help'])") == {"cyclopts", "rich"}
 
 
 def test_without_the_parser_one_sentence_says_what_to_install() -> None:
@@ -134,7 +148,7 @@ def test_python_m_neff_is_the_command_line() -> None:
 def test_completion_knows_every_verb_and_the_options(neff: Callable[..., Any], shell: str) -> None:
     outcome = neff("completion", shell)
     assert outcome.code == 0
-    for word in [*(verb.name for verb in VERBS), "fail-if", "cluster"]:
+    for word in [*(word for verb in VERBS for word in verb.words), "fail-if", "cluster"]:
         assert word in outcome.out
 
 

@@ -75,7 +75,10 @@ def options():
     app = build()
     found = {"--help", "--version"}
     for verb in VERBS:
-        for argument in app[verb.name].assemble_argument_collection():
+        command = app
+        for word in verb.words:
+            command = command[word]
+        for argument in command.assemble_argument_collection():
             found |= {name for name in argument.names if name.startswith("--")}
     return found
 

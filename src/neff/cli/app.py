@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neff.cli.streams import show
-from neff.cli.verbs import VERBS, Exit, exit_codes, overview
+from neff.cli.verbs import ROOMS, VERBS, Exit, exit_codes, overview
 from neff.errors import ArgumentError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -71,9 +71,14 @@ def build() -> App:
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
+    rooms = {word: App(name=word, help=purpose, version_flags=()) for word, purpose in ROOMS.items()}
     for verb in VERBS:
+        *room, name = verb.words
+        home = rooms[room[0]] if room else app
         usage = " ".join(filter(None, ("Usage: neff", verb.name, verb.arguments, "[OPTIONS]")))
-        app.command(verb.target, name=verb.name, usage=usage, help_epilogue=exit_codes())
+        home.command(verb.target, name=name, usage=usage, help_epilogue=exit_codes())
+    for room_app in rooms.values():
+        app.command(room_app)
     return app
 
 
@@ -95,8 +100,12 @@ def _with_stdin(argv: list[str]) -> list[str]:
 
 
 def _dispatch(argv: list[str]) -> int:
-    names = [verb.name for verb in VERBS]
+    names = list(dict.fromkeys(verb.words[0] for verb in VERBS))
     if argv[0] not in names:
         raise ArgumentError("verb", f"one of {', '.join(names)}", argv[0], _hint(argv[0], names))
+    if argv[0] in ROOMS and len(argv) > 1 and not argv[1].startswith("-"):
+        inner = [verb.words[1] for verb in VERBS if verb.words[0] == argv[0]]
+        if argv[1] not in inner:
+            raise ArgumentError(f"neff {argv[0]}", f"one of {', '.join(inner)}", argv[1], _hint(argv[1], inner))
     code = build()(_with_stdin(argv), exit_on_error=False, print_error=False)
     return Exit.DONE if code is None else int(code)

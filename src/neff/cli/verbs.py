@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["EXAMPLES", "EXIT_CODES", "VERBS", "Exit", "Verb", "exit_codes", "overview"]
+__all__ = ["EXAMPLES", "EXIT_CODES", "ROOMS", "VERBS", "Exit", "Verb", "exit_codes", "overview"]
 
 
 class Verb(NamedTuple):
-    """A verb: its name, what follows it, and one line of help."""
+    """A verb: its name, what follows it, and one line of help. The verbs of a room have two words, `train cbs`."""
 
     name: str
     arguments: str
@@ -16,8 +16,14 @@ class Verb(NamedTuple):
 
     @property
     def target(self) -> str:
-        """Where its function is, for the parser to import when it is called."""
-        return f"neff.cli.{self.name}:{self.name}"
+        """Where its function is, for the parser to import when it is called: `neff.cli.train.cbs:cbs`."""
+        words = [word.replace("-", "_") for word in self.words]
+        return f"neff.cli.{'.'.join(words)}:{words[-1]}"
+
+    @property
+    def words(self) -> list[str]:
+        """The words to type."""
+        return self.name.split()
 
 
 class Exit:
@@ -55,6 +61,9 @@ VERBS = (
         "Print the completion script of bash, zsh or fish.",
     ),
 )
+
+ROOMS: dict[str, str] = {}
+"""What the first word of a two-word verb stands for."""
 
 EXAMPLES = (
     ("neff evaluate runs/", "every model in a folder of logs"),
