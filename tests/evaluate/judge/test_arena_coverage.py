@@ -4,11 +4,11 @@ Every policy's 1000 answers are drawn with replacement from its labelled rows (4
 label of the pool is exactly what a resample estimates; 5% or 25% of the draws keep their label. Without replacement
 the pool's own noise would widen or narrow the coverage.
 
-Sixty resamples leave coverages uncertain by .03 and the pairwise accuracy by .017 (5%) or .012 (25%). The draw of the
-sixty was changed once, after an earlier one left clone at .883: that it meets the bounds is no evidence that another
-would, it only pins the numbers. Six hundred give coverages of .935 to .963 and accuracies of .849 +- .006
-and .928 +- .004. That is what these labels allow: three of the six pairs differ by .011 to .033, where a policy's
-standard error is .031 or .0135.
+Six hundred resamples give coverages of .935 to .963, and order .849 +- .006 (5%) and .928 +- .004 (25%) of the pairs
+rightly. That is what these labels allow: three of the six pairs differ by .011 to .033, where a policy's standard error
+is .031 or .0135, and neither the tuned weight (.867, .929 in 150 resamples) nor the answer's length as a covariate
+changes it beyond chance. Sixty resamples, as published figures (.86 and .93) were made, leave the accuracy uncertain
+by .017 and .012, and land on either side of them.
 """
 
 from __future__ import annotations
@@ -98,26 +98,22 @@ def test_own_labels(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("share", "accuracy", "widths"), [(0.05, 0.86, (0.11, 0.14)), (0.25, 0.93, (0.050, 0.058))])
+@pytest.mark.parametrize(
+    ("share", "accuracy", "chance", "widths"),
+    [(0.05, 0.86, 0.0077, (0.11, 0.14)), (0.25, 0.93, 0.0055, (0.050, 0.058))],
+)
 def test_own_labels_long(
-    arena_rows: dict[str, list[dict[str, str]]], share: float, accuracy: float, widths: tuple[float, float]
+    arena_rows: dict[str, list[dict[str, str]]],
+    share: float,
+    accuracy: float,
+    chance: float,
+    widths: tuple[float, float],
 ) -> None:
     # Same protocol, 60 resamples: cje-eval 0.9.3 .97 to .98 and .87 (5%), .97 to 1.0 and .94 (25%), widths .129, .055;
     # 0.3.0 with pooled labels covers .67 to .95 and .23 to .98, and ranks .78 and .77.
-    pools = pools_of(arena_rows)
-    covered, _, right, width = study(pools, share, 60)
-    assert all(0.90 <= value <= 0.99 for value in covered.values()), covered
-    assert right >= accuracy
-    assert widths[0] < width < widths[1]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("share", "accuracy", "chance"), [(0.05, 0.86, 0.0077), (0.25, 0.93, 0.0055)])
-def test_own_labels_longer(
-    arena_rows: dict[str, list[dict[str, str]]], share: float, accuracy: float, chance: float
-) -> None:
-    covered, pairs, right, _ = study(pools_of(arena_rows), share, 301)
+    covered, pairs, right, width = study(pools_of(arena_rows), share, 301)
     assert all(0.90 <= value <= 0.99 for value in covered.values()), covered
     low, high = coverage_band(301, (0.94, 0.96))
     assert low <= pairs <= high
     assert right >= accuracy - 3 * chance
+    assert widths[0] < width < widths[1]
