@@ -12,7 +12,7 @@ import random
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-N_RESULTS, N_PASSAGES, N_NOTES, N_QUIZ, N_JUDGED = 120, 40, 60, 40, 150
+N_RESULTS, N_PASSAGES, N_NOTES, N_QUIZ, N_JUDGED, N_DRAWN, N_DRAWS = 120, 40, 60, 40, 150, 60, 12
 MODELS = {"base": 0.56, "distilled": 0.66, "tuned": 0.74}
 READERS = {"reader-a": 0.55, "reader-b": 0.63}
 TASKS = ("factual", "inference")
@@ -37,6 +37,7 @@ def tables() -> dict[str, list[tuple]]:
         "after.csv": notes(random.Random(3), 0.67, first=3),
         "quiz.csv": quiz(random.Random(4)),
         "judged.csv": judged(random.Random(7)),
+        "draws.csv": draws(random.Random(8)),
     }
 
 
@@ -100,6 +101,20 @@ def judged(rng: random.Random) -> list[tuple]:
             score = share(0.3 + 0.6 * label + liked + 0.2 * (rng.random() - 0.5))
             known = f"{label:.2f}" if rng.random() < 0.5 else ""
             rows.append((f"q{i:03d}", model, f"{score:.2f}", known))
+    return rows
+
+
+def draws(rng: random.Random) -> list[tuple]:
+    """Twelve answers of one model per problem: right or not, whether a weak test passes, and a judge's score."""
+    rows: list[tuple] = [("item", "model", "draw", "score", "answer", "passes", "judge")]
+    for i in range(1, N_DRAWN + 1):
+        ease = rng.random() ** 2
+        for draw in range(N_DRAWS):
+            right = rng.random() < ease
+            answer = 100 + i if right else 100 + i + 1 + int(3 * rng.random() ** 2)
+            passes = right or rng.random() < 0.2
+            judge = share((0.55 if right else 0.35) + 0.5 * (rng.random() - 0.5))
+            rows.append((f"p{i:02d}", "tuned", draw, int(right), answer, int(passes), f"{judge:.2f}"))
     return rows
 
 

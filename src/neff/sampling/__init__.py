@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from neff._lazy import lazy
 
-_HOMES: dict[str, str] = {}
+_HOMES: dict[str, str] = {
+    "AtK": "repeated_result",
+    "Draws": "draws",
+    "as_draws": "draws",
+    "at_k": "repeated",
+    "draws_of": "draws",
+    "pass_at_k": "repeated",
+    "pass_hat_k": "repeated",
+    "CeilingTest": "verifier_result",
+    "TwoTypeModel": "two_type",
+    "VerifierReport": "verifier_result",
+    "can_match": "ceiling",
+    "verifier_curves": "verifier",
+}
 
 __all__ = list(_HOMES)
 

@@ -1,0 +1,221 @@
+"""`Draws`: the repeated answers of one model to the items of one task, ragged, in the order they were drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neff.errors import ArgumentError
+from neff.records import Records, as_records
+from neff.stats._validate import as_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["Draws", "as_draws", "draws_of"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draws:
+    """Repeated answers of one model to the items of one task: one entry per draw, items together, in order of draws.
+
+    Attributes
+    ----------
+    item
+        Code of each draw's item, 0 to n_items - 1, ascending, shape (n,).
+    outcome
+        Whether the draw is right (1) or not (0), shape (n,); NaN = unscored, which is not wrong.
+    score
+        What a verifier or judge says of the draw, higher is better, shape (n,), NaN = none; None where there is none.
+    answer
+        Code of the answer given, shape (n,), -1 = none could be read; None where answers are not known.
+    accept
+        Whether a verifier accepts the draw (1) or not (0), shape (n,), NaN = unknown; None where there is none.
+    items
+        Name of each item, shape (n_items,).
+    cluster
+        Code of each item's cluster, shape (n_items,), or None.
+    model, task, metric
+        Whose answers to what, and the name of the outcome.
+    """
+
+    item: NDArray[np.int64]
+    outcome: NDArray[np.float64]
+    items: tuple[str, ...]
+    score: NDArray[np.float64] | None = None
+    answer: NDArray[np.int64] | None = None
+    accept: NDArray[np.float64] | None = None
+    cluster: NDArray[np.int64] | None = None
+    model: str = ""
+    task: str = ""
+    metric: str = ""
+
+    def __len__(self) -> int:
+        return len(self.outcome)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return len(self.items)
+
+    @property
+    def scored(self) -> NDArray[np.int64]:
+        """Scored draws of each item, shape (n_items,)."""
+        return np.bincount(self.item[~np.isnan(self.outcome)], minlength=self.n_items)
+
+    @property
+    def right(self) -> NDArray[np.float64]:
+        """Right draws of each item, shape (n_items,)."""
+        return np.asarray(np.bincount(self.item, np.nan_to_num(self.outcome), self.n_items), np.float64)
+
+    def spans(self) -> list[slice]:
+        """Return where each item's draws are."""
+        ends = np.cumsum(np.bincount(self.item, minlength=self.n_items)).tolist()
+        return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def as_draws(outcomes: Any, *, scores: Any = None, answers: Any = None, accepts: Any = None, call: str) -> Draws:
+    """Build `Draws` from a matrix of items by draws, or from one sequence per item.
+
+    Parameters
+    ----------
+    outcomes
+        0/1 or bool, NaN = unscored: an array of shape (n_items, n_draws), or a list of n_items sequences.
+    scores, answers, accepts
+        Of the same shape: numbers; any hashable values, None = no answer; 0/1 or bool.
+    call
+        For error messages.
+
+    Raises
+    ------
+    ArgumentError
+        If shapes differ, or an outcome or acceptance is not 0, 1 or NaN.
+    """
+    rows = _rows(outcomes, "outcomes", call)
+    lengths = [len(row) for row in rows]
+    item = np.repeat(np.arange(len(rows)), lengths)
+    outcome = _binary([x for row in rows for x in row], "outcomes", call)
+
+    def flat(values: Any, name: str) -> list[Any]:
+        parts = _rows(values, name, call)
+        if [len(part) for part in parts] != lengths:
+            shape = f"{len(parts)} items, {sum(map(len, parts))} draws"
+            raise ArgumentError(name, "of the shape of outcomes", shape, "Give one value per draw.", call=call)
+        return [x for part in parts for x in part]
+
+    score = None if scores is None else as_numbers(flat(scores, "scores"), argument="scores", call=call)
+    return Draws(
+        item=item,
+        outcome=outcome,
+        items=tuple(map(str, range(len(rows)))),
+        score=None if score is None else np.asarray(score, np.float64),
+        answer=None if answers is None else _codes(flat(answers, "answers")),
+        accept=None if accepts is None else _binary(flat(accepts, "accepts"), "accepts", call),
+    )
+
+
+def draws_of(
+    source: Any,
+    *,
+    scores: str | None = None,
+    answers: str | None = None,
+    accepts: str | None = None,
+    call: str,
+    **columns: Any,
+) -> list[Draws]:
+    """Split records into the `Draws` of each task, metric and model.
+
+    Parameters
+    ----------
+    source
+        Records, paths, a dataframe, or a dict of columns; the records' score is the outcome.
+    scores, answers, accepts
+        Columns of the verifier's score, of the answer, and of the verifier's yes or no.
+    call
+        For error messages.
+    **columns
+        As in `neff.read`; `score` is the column of the outcome.
+
+    Raises
+    ------
+    ArgumentError
+        If a column is missing, or an outcome is not 0 or 1.
+    RecordsError
+        If the records cannot be read.
+    """
+    named = [name for name in (scores, answers, accepts) if name]
+    table = source if isinstance(source, Records) else as_records(source, keep=tuple(named) or "mapped", **columns)
+    for name in named:
+        if name not in table.extra:
+            raise ArgumentError("column", "in the records", name, f"They have {sorted(table.extra)}.", call=call)
+    order = np.lexsort((table.draw, table.item.codes, table.model.codes, table.metric.codes, table.task.codes))
+    group = (table.task.codes.astype(np.int64) * table.metric.n_levels + table.metric.codes) * table.model.n_levels
+    group = (group + table.model.codes)[order]
+    cuts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]]) if len(group) else np.array([], np.int64)
+    parts = [order[a:b] for a, b in zip(cuts, np.r_[cuts[1:], len(order)], strict=True)]
+    return [_part(table, rows, (scores, answers, accepts), call) for rows in parts]
+
+
+def _part(table: Records, rows: NDArray[Any], named: Sequence[str | None], call: str) -> Draws:
+    codes, item = np.unique(table.item.codes[rows], return_inverse=True)
+    first = np.r_[True, item[1:] != item[:-1]]
+    score, answer, accept = ((None if name is None else table.extra[name]) for name in named)
+    model = table.model.levels[table.model.codes[rows[0]]]
+    return Draws(
+        item=item.astype(np.int64),
+        outcome=_binary(table.score[rows], f"the outcomes of {model}", call),
+        items=tuple(table.item.levels[code] for code in codes),
+        score=None if score is None else _number_column(score, rows, str(named[0]), call),
+        answer=None if answer is None else _answer_codes(answer, rows),
+        accept=None if accept is None else _binary(_number_column(accept, rows, str(named[2]), call), "accept", call),
+        cluster=np.unique(table.clusters[0].codes[rows][first], return_inverse=True)[1] if table.clusters else None,
+        model=model,
+        task=table.task.levels[table.task.codes[rows[0]]],
+        metric=table.metric.levels[table.metric.codes[rows[0]]],
+    )
+
+
+def _rows(values: Any, name: str, call: str) -> list[Sequence[Any]]:
+    if isinstance(values, np.ndarray) and values.ndim != 2:
+        raise ArgumentError(name, "a matrix of items by draws", f"shape {values.shape}", "One row per item.", call=call)
+    try:
+        return [list(row) for row in values]
+    except TypeError:
+        fix = "One item: [[1, 0, 1]]."
+        raise ArgumentError(name, "a matrix, or one sequence per item", values, fix, call=call) from None
+
+
+def _binary(values: Iterable[Any], name: str, call: str) -> NDArray[np.float64]:
+    array = np.array([np.nan if x is None else x for x in values], np.float64)
+    wrong = ~np.isnan(array) & (array != 0) & (array != 1)
+    if wrong.any():
+        fix = "Say which scores are right answers first, for example score >= 0.5; a fraction is not a pass."
+        raise ArgumentError(name, "0, 1 or missing", float(array[wrong][0]), fix, call=call)
+    return array
+
+
+def _codes(values: list[Any]) -> NDArray[np.int64]:
+    known = [x for x in dict.fromkeys(values) if not _missing(x)]
+    place = {x: code for code, x in enumerate(known)}
+    return np.array([place.get(x, -1) if not _missing(x) else -1 for x in values], np.int64)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and np.isnan(value)) or value == ""
+
+
+def _answer_codes(column: Any, rows: NDArray[Any]) -> NDArray[np.int64]:
+    if isinstance(column, np.ndarray):
+        return _codes(column[rows].tolist())
+    codes: NDArray[np.int64] = column.codes[rows].astype(np.int64)
+    return codes
+
+
+def _number_column(column: Any, rows: NDArray[Any], name: str, call: str) -> NDArray[np.float64]:
+    if not isinstance(column, np.ndarray):
+        raise ArgumentError("column", "of numbers", name, "Name a column of numbers.", call=call)
+    return np.asarray(column[rows], np.float64)

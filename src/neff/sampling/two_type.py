@@ -1,0 +1,163 @@
+"""`TwoTypeModel`: why there is a best number of attempts, with items of a few types and a verifier that errs.
+
+A draw for an item of type t is right with chance r_t; the verifier accepts a right one with chance `completeness` and
+rejects a wrong one with chance `soundness`. Every rejection makes the hard type more likely, and with it a false
+acceptance: with one type the sign of the next attempt's value never changes, and the best budget is 0 or unlimited.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neff.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from neff.sampling.accept_first import Counts
+
+__all__ = ["TwoTypeModel"]
+
+LONGEST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TwoTypeModel:
+    """Items of a few types, answered by resampling until an imperfect verifier accepts.
+
+    Parameters
+    ----------
+    correctness
+        Chance that a draw is right, of each type, in [0, 1].
+    share
+        Share of the items of each type; they sum to 1.
+    completeness
+        Chance that the verifier accepts a right draw.
+    soundness
+        Chance that it rejects a wrong one.
+
+    Notes
+    -----
+    The paper's notebook weighs both the values and the chances to get there by the posterior of the types, so that
+    beliefs count twice; here values are weighed by the prior and the chance to be rejected k - 1 times.
+
+    References
+    ----------
+    Stroebl, Kapoor and Narayanan, Inference Scaling fLaws. arXiv:2411.17501
+
+    Examples
+    --------
+    >>> model = TwoTypeModel((0.87, 0.13), (0.58, 0.42), soundness=0.75)
+    >>> round(model.ceiling, 4)
+    0.7162
+    >>> budget, reward = model.best_budget(wrong=-0.7)
+    >>> budget, round(reward, 4)
+    (3.0, 0.5246)
+    """
+
+    correctness: tuple[float, ...]
+    share: tuple[float, ...]
+    completeness: float = 1.0
+    soundness: float = 1.0
+
+    def __post_init__(self) -> None:
+        if len(self.correctness) != len(self.share) or not self.share:
+            raise ArgumentError("share", "one per type", self.share, "Give both for each type.", call="TwoTypeModel")
+        for name, values in (("correctness", self.correctness), ("share", self.share)):
+            if not all(0 <= x <= 1 for x in values):
+                raise ArgumentError(name, "numbers in [0, 1]", values, call="TwoTypeModel")
+        if not math.isclose(sum(self.share), 1, abs_tol=1e-9):
+            raise ArgumentError("share", "numbers that sum to 1", self.share, call="TwoTypeModel")
+        for name, value in (("completeness", self.completeness), ("soundness", self.soundness)):
+            if not 0 <= value <= 1:
+                raise ArgumentError(name, "a number in [0, 1]", value, call="TwoTypeModel")
+
+    @property
+    def _chances(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Chances that one draw is accepted and right, accepted and wrong, rejected, of each type."""
+        r = np.array(self.correctness)
+        right, wrong = self.completeness * r, (1 - self.soundness) * (1 - r)
+        return right, wrong, 1 - right - wrong
+
+    def _total(self, value: NDArray[np.float64], budget: float) -> float:
+        """Return sum_t p_t value_t (1 - rejected_t^K) / (1 - rejected_t); a type that is never accepted adds 0."""
+        _, _, rejected = self._chances
+        accepted = 1 - rejected
+        reach = -np.expm1(budget * np.log(np.maximum(rejected, 1e-300))) if math.isfinite(budget) else 1.0
+        parts = np.array(self.share) * value * reach / np.where(accepted > 0, accepted, 1.0)
+        return float(parts[accepted > 0].sum())
+
+    @property
+    def ceiling(self) -> float:
+        """Accuracy with an unlimited budget."""
+        return self._total(self._chances[0], math.inf)
+
+    def accuracy(self, budget: float) -> float:
+        """Return the chance to return a right answer within `budget` attempts."""
+        return self._total(self._chances[0], budget)
+
+    def false_positives(self, budget: float) -> float:
+        """Return the chance to return a wrong answer within `budget` attempts."""
+        return self._total(self._chances[1], budget)
+
+    def reward(self, budget: float, *, right: float = 1.0, wrong: float = 0.0) -> float:
+        """Return the expected reward within `budget` attempts: `right` and `wrong` answers' values, 0 for none."""
+        good, bad, _ = self._chances
+        return self._total(right * good + wrong * bad, budget)
+
+    def best_budget(self, *, right: float = 1.0, wrong: float = 0.0) -> tuple[float, float]:
+        """Return the budget with the highest expected reward, and that reward; 0 where no attempt pays.
+
+        Infinity where every further attempt does. Looks at the value of attempt k, sum_t p_t rejected_t^(k-1) v_t,
+        until it can no longer change its sign.
+        """
+        good, bad, rejected = self._chances
+        value = np.array(self.share) * (right * good + wrong * bad)
+        step = 4096
+        best, best_reward, reward = 0.0, 0.0, 0.0
+        for start in range(0, LONGEST, step):
+            k = np.arange(start, start + step)
+            gain = np.power(rejected[:, None], k[None, :]).T @ value
+            running = reward + np.cumsum(gain)
+            place = int(np.argmax(running))
+            if running[place] > best_reward + 1e-15:
+                best, best_reward = float(start + place + 1), float(running[place])
+            reward = float(running[-1])
+            slowest = rejected[value != 0].max(initial=0.0)
+            if slowest ** (start + step) < 1e-16:
+                break
+        unlimited = self._total(right * good + wrong * bad, math.inf)
+        tail = value[rejected == rejected[value != 0].max(initial=0.0)].sum() if (value != 0).any() else 0.0
+        if tail > 0 and unlimited >= best_reward - 1e-12:
+            return math.inf, unlimited
+        return best, best_reward
+
+    @classmethod
+    def fit(cls, counts: Counts, *, split: float = 0.5) -> TwoTypeModel:
+        """Fit the two types of the paper: items whose share of right draws is above `split`, and the others.
+
+        Completeness is taken as 1; soundness is estimated from pooled counts, 1 - accepted wrong ones / wrong ones.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no draw, or no wrong one.
+        """
+        n, accepted, both, right = counts
+        wrong = int((n - right).sum())
+        if not wrong:
+            raise ArgumentError(
+                "counts", "with wrong draws", "none", "Soundness is about wrong draws.", call="TwoTypeModel.fit"
+            )
+        rate = right / np.maximum(n, 1)
+        easy = rate > split
+        groups = [group for group in (easy, ~easy) if group.any()]
+        return cls(
+            correctness=tuple(float(rate[group].mean()) for group in groups),
+            share=tuple(float(group.mean()) for group in groups),
+            soundness=1 - float((accepted - both).sum()) / wrong,
+        )

@@ -1,0 +1,96 @@
+"""`neff sampling pass` and `neff sampling verifier`: the numbers of the library, files, refusals."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+HUMANEVAL = ("--item", "task", "--draw", "draw")
+
+
+@pytest.fixture
+def draws(tmp_path: Path) -> Path:
+    path = tmp_path / "draws.csv"
+    rows = [
+        f"q{i},{model},{j},{int((i * 3 + j * 5 + shift) % 7 < 3)},{'ABC'[(i + j * shift) % 3]},{i * j % 5 / 4},{j % 2}"
+        for i in range(13)
+        for shift, model in ((1, "one"), (2, "two"))
+        for j in range(5)
+    ]
+    path.write_text("item,model,draw,score,answer,judge,ok\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_pass_at_k_of_real_draws(neff: Callable[..., Any], neff_data: Path) -> None:
+    path = neff_data / "humaneval_codegen16b_samples.csv.gz"
+    outcome = neff("sampling", "pass", path, *HUMANEVAL, "--score", "accept_base", "--k", "1,10,100", "--json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    assert found["schema"] == "neff.at-k/1"
+    values = [e["value"] for e in found["estimates"] if e["metric"].startswith("pass@")]
+    assert values == pytest.approx([0.22973, 0.51980, 0.76000], abs=6e-6)
+    assert all(e["interval"][0] < e["interval_draws"][0] for e in found["estimates"] if e["metric"] == "pass@10")
+
+
+def test_verifiers_of_real_draws(neff: Callable[..., Any], neff_data: Path) -> None:
+    path = neff_data / "humaneval_codegen16b_samples.csv.gz"
+    words = ("--score", "correct", "--accept", "accept_base", "--accept", "accept_weak", "--cost", "8", "--seed", "1")
+    outcome = neff("sampling", "verifier", path, *HUMANEVAL, *words, "--json")
+    assert outcome.code == 0, outcome.err
+    base, weak = json.loads(outcome.out)["curves"]
+    assert [base["right"][k - 1] for k in (1, 10, 100)] == pytest.approx([0.2181, 0.4851, 0.6952], abs=6e-5)
+    assert [weak["right"][k - 1] for k in (1, 10, 100)] == pytest.approx([0.2181, 0.3666, 0.4300], abs=6e-5)
+    assert (base["rewards"][0]["best_k"], weak["rewards"][0]["best_k"]) == (12, 0)
+    assert base["rewards"][0]["reward"] == pytest.approx(0.20798, abs=6e-6)
+
+
+def test_everything_in_every_format(neff: Callable[..., Any], draws: Path, tmp_path: Path) -> None:
+    files = [tmp_path / f"out.{suffix}" for suffix in ("html", "md", "json", "csv", "txt", "parquet")]
+    words = [word for path in files for word in ("-o", path)]
+    outcome = neff(
+        "sampling", "pass", draws, "--k", "1,3", "--answers", "answer", "--verifier", "judge", "--weighted", "sum",
+        "--at-least", "2", "--seed", "3", *words,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    for metric in ("pass@3", "pass^3", "majority@3", "best-of-3", "weighted-sum@3", "at-least-2@3"):
+        assert metric in outcome.out
+        assert metric in files[0].read_text()
+    assert all(path.stat().st_size > 200 for path in files)
+    outcome = neff("sampling", "verifier", draws, "--accept", "ok", *words)
+    assert outcome.code == 0, outcome.err
+    assert "When a wrong answer costs something" in outcome.out
+    assert "perfect verifier" in files[0].read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("sampling", "pass"), "at least one file or folder"),
+        (("sampling", "pass", "FILE", "--k", "1,x"), "whole numbers separated by commas"),
+        (("sampling", "pass", "FILE", "--answers", "nonsense"), "nonsense"),
+        (("sampling", "pass", "FILE", "--weighted", "sum"), "weighted"),
+        (("sampling", "pass", "FILE", "--score", "judge"), "0, 1 or missing, got 0.25"),
+        (("sampling", "verifier", "FILE"), "the column of the verifier's yes or no"),
+        (("sampling", "verifier", "FILE", "--accept", "judge"), "0, 1 or missing, got 0.25"),
+        (("sampling", "verifier", "FILE", "--accept", "ok", "--cost=-1"), "numbers of 0 or more"),
+    ],
+)
+def test_refusals(neff: Callable[..., Any], draws: Path, words: tuple[str, ...], message: str) -> None:
+    outcome = neff(*(draws if word == "FILE" else word for word in words))
+    assert outcome.code in (2, 3)
+    assert outcome.out == ""
+    assert message in outcome.err
+
+
+def test_notes_go_to_stderr_beside_json(neff: Callable[..., Any], draws: Path) -> None:
+    outcome = neff("sampling", "pass", draws, "--k", "1,9", "--json")
+    assert outcome.code == 0
+    assert "no k above it is known for all items" in outcome.err
+    undefined = [e for e in json.loads(outcome.out)["estimates"] if e["metric"] == "pass@9"]
+    assert {(e["value"], e["reason"]) for e in undefined} == {(None, "fewer draws than k")}
