@@ -183,7 +183,7 @@ class VerifierReport:
                     float(c.wrong[i]) / accepted if accepted else float("nan"), float(c.perfect[i]),
                     float(c.attempts[i]),
                 ))  # fmt: skip
-        return Table(columns, tuple(rows))
+        return _varied(columns, rows)
 
     def rewards(self) -> Table:
         """Return the best budget for each cost of a wrong answer."""
@@ -193,12 +193,12 @@ class VerifierReport:
             Column("range", "5 to 95%"), Column("reward", "Reward", "number"),
             Column("interval", "Interval", "interval"), Column("at_most", "Reward of the longest", "number"),
         )  # fmt: skip
-        rows = tuple(
+        rows = [
             (c.task, c.model, c.verifier, r.cost, r.best_k, f"{r.best_k_range[0]} to {r.best_k_range[2]}",
              r.reward, r.reward_interval, r.reward_at_most)
             for c in self.curves for r in c.rewards
-        )  # fmt: skip
-        return Table(columns, rows)
+        ]  # fmt: skip
+        return _varied(columns, rows)
 
     def __str__(self) -> str:
         return f"{self.table()}\n\n{self.rewards()}"
@@ -213,6 +213,12 @@ class VerifierReport:
             "seed": self.seed,
             "notes": list(self.notes),
         }
+
+
+def _varied(columns: tuple[Column, ...], rows: list[tuple[Any, ...]]) -> Table:
+    """Return the table without the columns of task and model where these are all the same."""
+    keep = [i for i, c in enumerate(columns) if c.name not in ("task", "model") or len({row[i] for row in rows}) > 1]
+    return Table(tuple(columns[i] for i in keep), tuple(tuple(row[i] for i in keep) for row in rows))
 
 
 @dataclass(frozen=True, slots=True)
