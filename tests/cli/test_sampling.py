@@ -94,3 +94,64 @@ def test_notes_go_to_stderr_beside_json(neff: Callable[..., Any], draws: Path) -
     assert "no k above it is known for all items" in outcome.err
     undefined = [e for e in json.loads(outcome.out)["estimates"] if e["metric"] == "pass@9"]
     assert {(e["value"], e["reason"]) for e in undefined} == {(None, "fewer draws than k")}
+
+
+def test_forecast_of_real_draws(neff: Callable[..., Any], neff_data: Path, tmp_path: Path) -> None:
+    path = neff_data / "humaneval_codegen16b_samples.csv.gz"
+    page = tmp_path / "forecast.html"
+    words = (*HUMANEVAL, "--score", "accept_base", "--k", "10,1000", "--seed", "1", "--n-resamples", "5", "-o", page)
+    outcome = neff("sampling", "forecast", path, *words, "--json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    values = {(e["method"], e["metric"]): e["value"] for e in found["estimates"]}
+    assert values["beta-binomial", "pass@1000"] == pytest.approx(0.86545, abs=6e-6)
+    assert found["parameters"]["power"]["a"] == pytest.approx(-1.480991, abs=1e-6)
+    assert "Forecasts of pass@k" in page.read_text()
+    few = neff("sampling", "forecast", path, *words[:-2], "--draws", "10", "--forecaster", "plug-in", "--json")
+    assert json.loads(few.out)["n_draws"] == 10
+
+
+def test_forecast_is_about_one_model(neff: Callable[..., Any], draws: Path) -> None:
+    outcome = neff("sampling", "forecast", draws)
+    assert outcome.code == 2
+    assert "of one model on one task" in outcome.err
+
+
+@pytest.fixture
+def ladder(tmp_path: Path) -> Path:
+    """Four sizes, 11 items of one difficulty, 500 draws each with the shares of the law c = 2, alpha = .5."""
+    import math
+
+    path = tmp_path / "ladder.csv"
+    rows = []
+    for size in (0.1, 0.3, 1.0, 3.0):
+        right = round(500 * math.exp(-2 * size**-0.5))
+        rows += [f"q{i},m{size},{int(j < right)},{size}" for i in range(11) for j in range(500)]
+    path.write_text("item,model,score,parameters\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_law(neff: Callable[..., Any], ladder: Path, tmp_path: Path) -> None:
+    words = ("--size", "parameters", "--seed", "1", "--n-resamples", "20")
+    outcome = neff("sampling", "law", ladder, *words, "--predict", "10", "--json", "-o", tmp_path / "law.html")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["alpha"] == pytest.approx([0.5] * 11, abs=0.05)  # 500 draws round the shares
+    assert "at 10: pass rate: 0.5" in outcome.err
+    assert "Pass rate by size" in (tmp_path / "law.html").read_text()
+    tested = neff("sampling", "law", ladder, *words, "--emergence", "--json")
+    assert json.loads(tested.out)["emergent"] is False
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "the column of the model's size"),
+        (("--size", "nonsense"), "nonsense"),
+        (("--size", "item"), "size"),
+        (("--size", "score"), "a column of numbers"),
+    ],
+)
+def test_law_refuses(neff: Callable[..., Any], ladder: Path, words: tuple[str, ...], message: str) -> None:
+    outcome = neff("sampling", "law", ladder, *words)
+    assert outcome.code in (2, 3)
+    assert message in outcome.err

@@ -20,6 +20,17 @@ _HOMES: dict[str, str] = {
     "VerifierReport": "verifier_result",
     "can_match": "ceiling",
     "verifier_curves": "verifier",
+    "Emergence": "emergence",
+    "Forecast": "forecasting",
+    "PassRates": "pass_until",
+    "PassUntil": "pass_until",
+    "TaskLaw": "task_law",
+    "allocate_draws": "forecasting",
+    "emergence_test": "emergence",
+    "fit_task_law": "task_law",
+    "forecast": "forecasting",
+    "pass_rates": "pass_until",
+    "replay_pass_until": "pass_until",
 }
 
 __all__ = list(_HOMES)
