@@ -155,3 +155,27 @@ def test_law_refuses(neff: Callable[..., Any], ladder: Path, words: tuple[str, .
     outcome = neff("sampling", "law", ladder, *words)
     assert outcome.code in (2, 3)
     assert message in outcome.err
+
+
+def test_selection_and_stopping(neff: Callable[..., Any], draws: Path, tmp_path: Path) -> None:
+    only = tmp_path / "one.csv"
+    only.write_text("\n".join(line for line in draws.read_text().splitlines() if ",two," not in line) + "\n")
+    page = tmp_path / "out.html"
+    chosen = neff("sampling", "select", only, "--answers", "answer", "--confidence", "judge", "--json", "-o", page)
+    assert chosen.code == 0, chosen.err
+    rows = {row["name"]: row for row in json.loads(chosen.out)["rows"]}
+    assert {"majority", "Borda 1.2", "most confident", "perfect choice"} <= set(rows)
+    assert rows["one at random"]["accuracy"] <= rows["perfect choice"]["accuracy"]
+    assert "Against the majority vote" in page.read_text()
+    votes = neff(
+        "sampling", "stop", only, "--answers", "answer", "--seed", "1", "--max-draws", "5", "--json", "-o", page
+    )
+    assert votes.code == 0, votes.err
+    assert [row["name"] for row in json.loads(votes.out)["rows"]][-2:] == ["5 in a row", "all draws"]
+    scores = neff("sampling", "stop", only, "--verifier", "judge", "--target", "0.7", "--peek", "2", "--orders", "2")
+    assert scores.code == 0, scores.err
+    assert "first above 0.7" in scores.out
+    both = neff("sampling", "stop", only, "--verifier", "judge", "--answers", "answer")
+    assert (both.code, both.out) == (2, "")
+    assert "Rules look at one of the two" in both.err
+    assert neff("sampling", "select", only, "--answers", "answer").code == 2
