@@ -1,0 +1,1 @@
+"""Results of the benchmark room as documents."""

@@ -1,0 +1,105 @@
+"""`neff benchmark rank`: the values of the library on real battles, every kind of file, refusals."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def test_real_battles(neff: Callable[..., Any], neff_data: Path, tmp_path: Path) -> None:
+    page = tmp_path / "ranking.html"
+    outcome = neff("benchmark", "rank", neff_data / "llmfao.csv", "--no-position", "--json", "-o", page)
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    best = found["players"][0]
+    assert (best["name"], math.exp(best["strength"])) == ("GPT 4", pytest.approx(2.693589, abs=5e-7))
+    assert found["position_effect"] is None
+    assert "GPT 4" in page.read_text()
+    shown = neff("benchmark", "rank", neff_data / "llmfao.csv", "--cluster", "worker")
+    assert "The judge prefers the left place" in shown.out
+
+
+ROWS = [("a", "b", "left"), ("b", "a", "left"), ("b", "c", "tie"), ("c", "b", "left"), ("a", "c", "left"), ("c", "a", "right")]
+
+
+def written(path: Path, kind: str) -> Path:
+    import gzip
+
+    text = "model_a,model_b,winner\n" + "".join(f"{x},{y},{w}\n" for x, y, w in ROWS)
+    if kind == "csv":
+        path.write_text(text)
+    elif kind == "csv.gz":
+        with gzip.open(path, "wt") as file:
+            file.write(text)
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps({"left": x, "right": y, "winner": w}) + "\n" for x, y, w in ROWS))
+    else:
+        import duckdb
+
+        csv = path.with_suffix(".csv")
+        csv.write_text(text)
+        duckdb.sql(f"COPY (SELECT * FROM read_csv('{csv}')) TO '{path}' (FORMAT PARQUET)")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "jsonl", "parquet"])
+def test_every_kind_of_file(neff: Callable[..., Any], tmp_path: Path, kind: str) -> None:
+    path = written(tmp_path / f"battles.{kind}", kind)
+    outcome = neff("benchmark", "rank", path, "--no-position", "--json")
+    assert outcome.code == 0, outcome.err
+    assert [p["name"] for p in json.loads(outcome.out)["players"]][0] == "a"
+
+
+def test_a_judge(neff: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "judge.csv"
+    path.write_text("first,second,probability\na,b,0.9\nb,a,0.8\na,c,0.95\nc,a,0.6\nb,c,0.7\nc,b,0.65\n")
+    outcome = neff("benchmark", "rank", path, "--judge")
+    assert outcome.code == 0, outcome.err
+    assert "first place wins" in outcome.out or "The first place wins" in outcome.out
+    ranked = neff("benchmark", "rank", path, "--json")
+    assert json.loads(ranked.out)["position_effect"]["value"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "code", "message"),
+    [
+        ("a,b\n1,2\n", (), 2, "--winner must be a column"),
+        ("left,right,winner\n", (), 3, "has no rows"),
+        ("left,right,winner\na,b,maybe\n", (), 2, "'left', 'right' or 'tie'"),
+        ("left,right,winner\na,b,left\n", ("--cluster", "judge"), 2, "judge"),
+        ("left,right,winner\na,b,left\n", ("--model", "elo"), 2, "elo"),
+    ],
+)
+def test_refusals(
+    neff: Callable[..., Any], tmp_path: Path, content: str, words: tuple[str, ...], code: int, message: str
+) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(content)
+    outcome = neff("benchmark", "rank", path, *words)
+    assert (outcome.code, outcome.out) == (code, "")
+    assert message in outcome.err
+
+
+def test_a_missing_file_and_broken_bytes(neff: Callable[..., Any], tmp_path: Path) -> None:
+    assert neff("benchmark", "rank", tmp_path / "none.csv").code == 3
+    broken = tmp_path / "broken.jsonl"
+    broken.write_bytes(b'{"left": "a"\n\xff')
+    outcome = neff("benchmark", "rank", broken)
+    assert outcome.code == 3
+    assert "cannot be read" in outcome.err
+
+
+def test_an_undefeated_model_is_named(neff: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "few.csv"
+    path.write_text("left,right,winner\nhero,b,left\nhero,c,left\nb,c,left\nc,b,left\n")
+    outcome = neff("benchmark", "rank", path, "--no-position")
+    assert outcome.code == 0
+    assert "always won" in outcome.out
+    assert "hero" in outcome.out
