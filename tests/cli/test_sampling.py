@@ -167,6 +167,7 @@ def test_selection_and_stopping(neff: Callable[..., Any], draws: Path, tmp_path:
     assert {"majority", "Borda 1.2", "most confident", "perfect choice"} <= set(rows)
     assert rows["one at random"]["accuracy"] <= rows["perfect choice"]["accuracy"]
     assert "Against the majority vote" in page.read_text()
+    assert "most confident" in neff("sampling", "select", only, "--answers", "answer", "--confidence", "judge").out
     votes = neff(
         "sampling", "stop", only, "--answers", "answer", "--seed", "1", "--max-draws", "5", "--json", "-o", page
     )

@@ -101,8 +101,8 @@ def contexts(rng, n_contexts, beta, design, budget=48, n=16):
         order = [int(name) for name in told.names]
         for name, tau in (("raw", 0.5), ("debiased", threshold)):
             score = win_ratio(told, threshold=tau)
-            same = score.min() == score.max()  # a constant ranking is worth nothing
-            found[name].append(0.0 if same else spearmanr(score, s[order]).statistic)
+            if score.min() < score.max():  # a constant ranking has no correlation; the sheet leaves it out
+                found[name].append(spearmanr(score, s[order]).statistic)
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 

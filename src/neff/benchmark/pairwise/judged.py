@@ -10,7 +10,7 @@ import numpy as np
 
 from neff.errors import ArgumentError
 from neff.results import Column, Estimate, Table, json_number
-from neff.stats import mean_se, t_interval
+from neff.stats import mean_se, t_interval, wilson
 from neff.stats._validate import check_level
 
 if TYPE_CHECKING:
@@ -124,10 +124,14 @@ def judged_pairs(battles: Battles, *, level: float = 0.95) -> JudgedPairs:
     first = np.where(battles.outcome == 0.5, 0.5, battles.outcome > 0.5)
     mean = mean_se(first, cluster=battles.cluster)
     low, high, reason = t_interval(mean.value, mean.standard_error, df=mean.df, level=level)
+    method = "share of comparisons, t interval by cluster"
+    if battles.cluster is None:
+        low, high, reason = wilson(round(float(first.sum())), len(first), level=level)
+        method = "share of comparisons, Wilson interval"
     share = Estimate(
         mean.value, mean.standard_error, (low, high), level=level, df=mean.df, n=len(battles),
         metric="first place wins", n_clusters=mean.n_clusters, reason=mean.reason if reason else None,
-        method="share of comparisons, t interval",
+        method=method,
     )  # fmt: skip
     return JudgedPairs(
         first_share=share, threshold=threshold, swap_consistency=_swap_consistency(battles), names=battles.names,

@@ -28,7 +28,9 @@ def ranking_document(result: Ranking, *, gates: Sequence[Gate] = ()) -> Document
     block = TableBlock(result.table(), "Players by strength", BRIEF)
     parts: list[Figure | TableBlock] = [block]
     if known:
-        rows = tuple(ForestRow(p.name, p.strength, *p.interval) for p in known)
+        rows = tuple(
+            ForestRow(p.name, p.strength, *p.interval, reason="" if p in known else "no number") for p in result.players
+        )
         plot = ForestPlot(
             rows, "log strength", level=result.level, digits=3, reference=0.0, signed=True, head="Strength"
         )

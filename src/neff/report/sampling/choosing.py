@@ -52,8 +52,7 @@ def selection_document(result: SelectionTable, *, gates: Sequence[Gate] = ()) ->
     best = max(ways, key=lambda row: row.accuracy)
     rows = tuple(
         ForestRow(r.name, r.difference, *r.difference_interval, strong=r.difference_interval[0] > 0)
-        for r in ways
-        if r.name != "majority"
+        for r in result.rows
     )
     plot = ForestPlot(
         rows, "accuracy minus that of the majority vote", level=result.level, digits=3, reference=0.0, signed=True,
