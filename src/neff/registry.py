@@ -30,6 +30,8 @@ Kind = Literal[
     "interval",  # f(value, standard_error) -> Interval
     "binomials",  # f(successes, n) -> one number per cell, or object with .shrunk
     "two_binomials",  # f(successes_a, n_a, successes_b, n_b) -> object with .shrunk
+    "e_values",  # f(e-values) -> adjusted p
+    "shares",  # f(shares of an error rate) -> levels
     "means",  # f(means, variances, n) -> object with .shrunk
 ]
 

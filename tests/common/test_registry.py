@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import neff.stats
 from neff.registry import Kind, Property, methods
-from neff.stats import IsotonicFit
+from neff.stats import Interval, IsotonicFit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +127,10 @@ KINDS: dict[Kind, Inputs] = {
     "family": Inputs(st.tuples(st.integers(1, 500)), (7,)),
     "binomials": Inputs(binomials(1), (RIGHT, ASKED), rows=(0, 1)),
     "two_binomials": Inputs(binomials(2), (RIGHT, ASKED, RIGHT[::-1], ASKED[::-1]), rows=(0, 1, 2, 3)),
+    "e_values": Inputs(vectors(st.floats(0, 1e6)), (np.exp(2 * NORMAL),), rows=(0,)),
+    "shares": Inputs(
+        vectors(st.integers(1, 80)).map(lambda t: (t[0] / t[0].sum(),)), ((1.0 + np.arange(31) % 7) / 200,), rows=(0,)
+    ),
     "means": Inputs(
         vectors(eighths, columns=3).map(lambda t: (t[0], np.abs(t[1]), 1.0 + np.abs(t[2]))),
         (NORMAL, 0.1 + np.abs(OTHER), 1.0 + np.arange(31) % 7),
@@ -147,6 +151,16 @@ def jeffreys(successes: np.ndarray, n: np.ndarray) -> np.ndarray:
     return (successes + 0.5) / (n + 1)
 
 
+def last(sequence: Any) -> Interval:
+    """The interval after all values: those before depend on their order."""
+    return Interval(float(sequence.low[-1]), float(sequence.high[-1]))
+
+
+def log_ratio(f: Callable[..., Any], x: np.ndarray, y: np.ndarray, **kw: Any) -> Interval:
+    ratio = f(np.exp(x / 8), np.exp(y / 8), **kw)
+    return Interval(np.log(ratio.low) if ratio.low else -np.inf, np.log(ratio.high))
+
+
 few = {"n_resamples": 199, "rng": 5}
 CALLS: dict[str, Callable[..., Any]] = {
     "approximate_sure": lambda f, x, n: f(jeffreys, x, n),
@@ -156,9 +170,14 @@ CALLS: dict[str, Callable[..., Any]] = {
     "bootstrap_paired": lambda f, x, y, **kw: f(x, y, **few, **kw),
     "cell_means": lambda f, values, cell, _: f(values, cell),
     "cross_fitted_target": lambda f, x, y: f(y, x, bounds=(-np.inf, np.inf)),
+    "bounded_sequence": lambda f, values: f(values, bounds=(-16, 16)),
+    "confidence_sequence": lambda f, values, **kw: last(f(values, **kw)),
     "crv1": lambda f, phi, a, _: f(phi, a),
+    "e_process": lambda f, values: float(f(values).log_e[-1]),
     "mcnemar": lambda f, n10, n01, _: f(n10, n01),
+    "paired_sequence": lambda f, values, **kw: Interval(*f(values, **kw).interval),
     "permutation_paired": lambda f, x, y: f(x, y, **few),
+    "ratio_sequence": log_ratio,
     "shrink_differences": lambda f, *counts: f(*counts).shrunk,
     "shrink_means": lambda f, *cells: f(*cells).shrunk,
     "shrink_rates": lambda f, x, n: f(x, n).shrunk,

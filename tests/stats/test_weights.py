@@ -420,3 +420,13 @@ def test_tensors_are_checked_and_differentiable() -> None:
 def test_numpy_use_never_imports_torch() -> None:
     code = "import sys; from neff.stats.weights import ess; ess([0.0, 1.0]); sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("n", [31, 503, 4001])
+def test_pareto_k_is_the_same_with_and_without_the_loop(monkeypatch, n):
+    log_w = np.random.default_rng(n).standard_t(3, n)
+    at_once = pareto_k(log_w)
+    monkeypatch.setattr("neff.stats.tail._AT_ONCE", 0)
+    one_by_one = pareto_k(log_w)
+    assert one_by_one.k == at_once.k
+    assert one_by_one.value == pytest.approx(at_once.value, rel=1e-12)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TailIndex", "hill", "pareto_k"]
 
+_AT_ONCE = 1 << 16
+
 
 class TailIndex(NamedTuple):
     """A tail index, the number `k` of largest weights that it rests on, and why it is NaN or infinite."""
@@ -177,6 +179,12 @@ def _pareto_shape(log_excess: FloatArray) -> float:
 def _mean_log1p(b: FloatArray, log_y: FloatArray) -> FloatArray:
     """Return the mean over y of log(1 - b y) for each b < 1 / max(y)."""
     means = np.empty_like(b)
+    if b.size * log_y.size <= _AT_ONCE:  # the same sums, without a loop
+        below = b < 0
+        means[below] = np.logaddexp(0.0, np.log(-b[below])[:, None] + log_y).mean(axis=1)
+        if not below.all():  # the y are then below 1/b, and their exponentials in range
+            means[~below] = np.log1p(-b[~below][:, None] * np.exp(log_y)).mean(axis=1)
+        return means
     for i, value in enumerate(b.tolist()):  # about 30 + sqrt(n) values
         if value < 0:
             means[i] = np.logaddexp(0.0, math.log(-value) + log_y).mean()
