@@ -3,7 +3,7 @@
 `python docs/run_pages.py` lists the differences; with `--write` it puts the present output into the pages. Pages may be
 named. In a ```python block the lines after `>>>` are run, in a ```console block the lines after `$`: `neff ...` through
 the command line in this process (with `> FILE`), `head`, `cat` and `echo $?` by small stand-ins. A page is one session,
-in a folder of its own that holds the files of docs/data; `...` in an output stands for anything.
+in a folder of its own with the files of docs/data and the example of claims; `...` in an output stands for anything.
 """
 # ruff: noqa: INP001
 
@@ -107,7 +107,7 @@ def run(page: Path, *, write: bool = False) -> list[Difference]:
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         os.environ.update(PASSED_ON)
         try:
-            for file in sorted((ROOT / "docs/data").glob("*.csv")):
+            for file in sorted([*(ROOT / "docs/data").glob("*.csv"), ROOT / "examples/claims/claims.py"]):
                 shutil.copy(file, folder)
             for fence in FENCE.finditer(text):
                 if fence["language"] in PROMPT:

@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from neff._lazy import lazy
 
-_HOMES: dict[str, str] = {}
+_HOMES: dict[str, str] = {
+    "CheckReport": "result",
+    "Claim": "spec",
+    "ClaimResult": "result",
+    "Decision": "decision",
+    "Failure": "outcome",
+    "Level": "spec",
+    "Measured": "outcome",
+    "Paired": "spec",
+    "Progress": "run",
+    "Terms": "terms",
+    "check": "checking",
+    "claim": "spec",
+    "decide": "decision",
+}
 
 __all__ = list(_HOMES)
 

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["progress"]
 
@@ -18,8 +18,8 @@ PATIENCE = 2.0
 
 
 @contextmanager
-def progress(doing: str, *, quiet: bool = False) -> Iterator[None]:
-    """Show what is being done, on stderr, while the block runs.
+def progress(doing: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Show what is being done, on stderr, while the block runs; it gets a function that changes the words.
 
     Parameters
     ----------
@@ -28,25 +28,30 @@ def progress(doing: str, *, quiet: bool = False) -> Iterator[None]:
     quiet
         Show nothing.
     """
+    words = [doing]
+
+    def say(text: str) -> None:
+        words[0] = text
+
     if quiet or not sys.stderr.isatty():
-        yield
+        yield say
         return
     done = Event()
-    line = Thread(target=_tick, args=(doing, done), daemon=True)
+    line = Thread(target=_tick, args=(words, done), daemon=True)
     line.start()
     try:
-        yield
+        yield say
     finally:
         done.set()
         line.join()
 
 
-def _tick(doing: str, done: Event) -> None:
+def _tick(words: list[str], done: Event) -> None:
     started = monotonic()
     if done.wait(PATIENCE):
         return
     while True:
-        sys.stderr.write(f"\rneff: {doing} ... {monotonic() - started:.0f} s")
+        sys.stderr.write(f"\rneff: {words[0]} ... {monotonic() - started:.0f} s\x1b[K")
         sys.stderr.flush()
         if done.wait(0.5):
             sys.stderr.write("\r\x1b[K")

@@ -10,7 +10,9 @@ import re
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
+from neff.claims.result import CheckReport
 from neff.evaluate.result import Evaluation
+from neff.report.claims_junit import claim_cases
 from neff.report.groups import decided
 from neff.report.text import clean
 
@@ -29,7 +31,7 @@ def render_junit(result: Any, gates: Sequence[Gate] = ()) -> str:
     Parameters
     ----------
     result
-        An `Evaluation`; another result has no comparisons, and only its gates are shown.
+        An `Evaluation`, or a check of claims, each claim a case; of another result only the gates are shown.
     gates
         Outcomes of declared conditions.
     """
@@ -43,6 +45,8 @@ def render_junit(result: Any, gates: Sequence[Gate] = ()) -> str:
         for (task, metric), cases in families.items():
             name = " · ".join(filter(None, (task, metric))) or "comparisons"
             suites.append(_suite(name, cases, result))
+    elif isinstance(result, CheckReport):
+        suites += [_suite(name, cases, result) for name, cases in claim_cases(result).items()]
     total = {word: sum(suite.count(mark) for suite in suites) for word, mark in _COUNTED.items()}
     head = f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="neff" {_counts(total)} time="0">'
     return "\n".join([head, *suites, "</testsuites>"]) + "\n"
