@@ -18,6 +18,8 @@ __all__ = [
     "OutputError",
     "RecordsError",
     "RecordsWarning",
+    "TrainingWarning",
+    "at_most",
 ]
 
 
@@ -76,12 +78,17 @@ class RecordsError(NeffError, ValueError):
     """
 
     def __init__(self, problem: str, fix: str = "", *, path: Path | str | None = None, line: int | None = None) -> None:
-        self.problem = problem
-        self.fix = fix
+        self.problem = problem = at_most(problem)
+        self.fix = fix = at_most(fix)
         self.path = path
         self.line = line
         where = "" if path is None else f"{path}: " if line is None else f"{path}, line {line}: "
         super().__init__(f"{where}{problem} {fix}".rstrip())
+
+
+def at_most(sentence: str, most: int = 700) -> str:
+    """Return a sentence without its middle where a name in it is a book."""
+    return sentence if len(sentence) <= most else f"{sentence[: most // 2]}…{sentence[-most // 2 :]}"
 
 
 class MissingExtraError(NeffError, ImportError):
@@ -114,3 +121,7 @@ class NeffWarning(UserWarning):
 
 class RecordsWarning(NeffWarning):
     """Something in the records deserves a look, but the result is still right."""
+
+
+class TrainingWarning(NeffWarning):
+    """Something in a training batch deserves a look; what the loss or the step does with it is defined."""
