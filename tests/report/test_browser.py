@@ -6,12 +6,18 @@ import json
 import os
 import re
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from neff import diagnose, evaluate, read
 from neff.report import Gate, write
+from neff.train import EssEstimate, Finding, StepReport, TrainingRun
+
+sys.path.insert(0, str(Path(__file__).parent))
+from hostile_folder import make as make_folder
 
 pytestmark = pytest.mark.browser
 
@@ -224,6 +230,39 @@ def test_hostile_text_runs_nothing(open_page, make_hostile):
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_logs_with_hostile_names_run_nothing_and_keep_the_layout(open_page, tmp_path, width):
+    """The whole way: files with such names, read, evaluated, written, opened."""
+    page = open_page(evaluate(read(make_folder(tmp_path / "runs"))), width=width)
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    page.wait_for_timeout(100)
+    for button in page.locator("th button").all()[:5]:
+        button.click()
+    assert page.locator("img, iframe, object, embed, form, a:not([href^='#'])").count() == 0
+    assert page.locator("script:not([type])").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert "<script>alert(1)</script>" in page.inner_text("body")
+    assert page.title()
+
+
+def test_what_notebooks_show_runs_nothing_under_any_policy(browser, tmp_path):
+    """Without a policy that would stop it: nothing is there to be stopped; and under the strictest one."""
+    result = evaluate(read(make_folder(tmp_path / "runs")))
+    shown = result._repr_html_() + diagnose(tmp_path / "runs").table()._repr_html_()
+    for policy in ("", "default-src 'none'; style-src 'unsafe-inline'"):
+        trouble = []
+        context = browser.new_context()
+        page = context.new_page()
+        page.on("console", lambda message, trouble=trouble: trouble.append(message.text))
+        page.on("dialog", lambda dialog, trouble=trouble: (trouble.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request, trouble=trouble: trouble.append(request.url))
+        page.set_content(f'<meta http-equiv="Content-Security-Policy" content="{policy}">{shown}')
+        assert page.locator("table").count() == 3
+        assert page.locator("script, img, svg, a").count() == 0
+        assert trouble == []
+        context.close()
+
+
 def test_the_policy_blocks_a_script_that_got_in(open_page, make):
     page = open_page(make(2, 53))
     blocked = page.evaluate(
@@ -247,6 +286,31 @@ def test_the_policy_blocks_a_script_that_got_in(open_page, make):
 )
 def test_axe_finds_nothing(open_page, axe, samples, make, name, width, scheme):
     page = open_page(make(23, 53) if name == "many" else samples[name], width=width, scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    told = [(v["id"], v["impact"], v["nodes"][0]["html"][:200]) for v in found]
+    assert told == [], json.dumps(told, indent=1)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
+def test_axe_finds_nothing_on_a_training_page(open_page, axe, width, scheme):
+    steps = tuple(
+        StepReport(
+            step=k,
+            ess_token=EssEstimate(value=0.9, n=640, interval=(0.85, 0.95)),
+            ess_sequence=EssEstimate(value=0.5 / (k + 1), n=64, collapsed=k > 10),
+            reward=float("nan") if k == 7 else 0.1 * k,
+            n_sequences=64,
+            findings=(Finding("top-p", "refuse", "No."), Finding("x", "note", "N.")) if k == 3 else (),
+            metrics={"<b>loss": 1.0 / (k + 1)},
+        )
+        for k in range(23)
+    )
+    page = open_page(TrainingRun(steps, "run.jsonl"), width=width, scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    shown = page.locator("svg.narrow" if width < 760 else "svg.wide")
+    assert all(shown.nth(k).is_visible() for k in range(shown.count()))
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     page.evaluate(axe)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]

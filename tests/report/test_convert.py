@@ -234,6 +234,31 @@ def test_large_files_that_do_not_match_are_read_into_memory(tmp_path: Path) -> N
     assert "the files are large: only columns with a role were written" not in done.notes
 
 
+@pytest.mark.usefixtures("tiny_memory")
+def test_a_large_file_that_grows_between_its_two_readings_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows that came later were not checked: they may hold a draw twice."""
+    from neff.report import record_stream
+
+    source, target = tmp_path / "a.csv", tmp_path / "b.csv"
+    source.write_text("item,model,score\n" + "".join(f"q{i},m,{i % 2}\n" for i in range(101)))
+    target.write_text("old")
+    checked = record_stream.sum_files
+
+    def then_grows(*args: Any, **options: Any) -> Any:
+        found = checked(*args, **options)
+        with source.open("a") as file:
+            file.write("q0,m,1\n")
+        return found
+
+    monkeypatch.setattr(record_stream, "sum_files", then_grows)
+    with pytest.raises(RecordsError, match="changed while it was read: it had 101 rows, and then 102"):
+        convert(source, target)
+    assert target.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
+
+
 # -------------------------------------------------------------------------------------------------- the output
 
 

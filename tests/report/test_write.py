@@ -100,6 +100,33 @@ def test_half_of_the_data_is_never_seen(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there are no locks that end with their process")
+def test_what_a_killed_writer_left_is_removed_and_what_another_writes_is_not(tmp_path):
+    import fcntl
+
+    path = tmp_path / "a[1].json"
+    left, young, used = (tmp_path / f".{path.name}.{digit * 12}.tmp" for digit in "0af")
+    foreign = [
+        tmp_path / name for name in (".a[1].json.tmp", ".a1.json.000000000000.tmp", ".a[1].json.zzzzzzzzzzzz.tmp")
+    ]
+    for file in (left, young, used, *foreign):
+        file.write_bytes(b"half")
+    folder = Path(f"{left}.d")
+    folder.mkdir()
+    (folder / "rows.csv").write_bytes(b"half")
+    for file in (left, used, *foreign):
+        os.utime(file, (0, 0))
+    link = tmp_path / f".{path.name}.{'1' * 12}.tmp"
+    link.symlink_to(foreign[0])
+    with used.open("rb+") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        write_bytes(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert set(tmp_path.iterdir()) == {path, young, used, link, *foreign}
+    write_bytes(path, b"newer")
+    assert not used.exists()
+
+
 def test_a_result_that_cannot_be_rendered_touches_nothing(tmp_path):
     path = tmp_path / "result.html"
     path.write_bytes(b"old")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from neff.evaluate.calibrating.curve import CalibrationCurve
     from neff.report.charts import DifferenceMatrix, ForestPlot
+    from neff.report.line_chart import LineChart
 
 __all__ = [
     "Block",
@@ -131,7 +132,7 @@ class TableBlock:
 class Figure:
     """A chart as data, with the table of the same numbers."""
 
-    chart: ForestPlot | DifferenceMatrix | CalibrationCurve
+    chart: ForestPlot | DifferenceMatrix | CalibrationCurve | LineChart
     title: str
     description: str
     table: TableBlock

@@ -14,9 +14,11 @@ from neff.evaluate.calibrating.curve import CalibrationCurve
 from neff.report.charts import DifferenceMatrix, ForestPlot
 from neff.report.document import Bullets, Details, Figure, Notice, Paragraph, TableBlock
 from neff.report.html_table import LONG, data_block, long_table, short_table
+from neff.report.line_chart import LineChart
 from neff.report.svg import safe
 from neff.report.svg_calibration import calibration_svg
 from neff.report.svg_forest import forest_svg
+from neff.report.svg_lines import lines_svg
 from neff.report.svg_matrix import TITLED, matrix_svg
 from neff.report.text import Name, label
 
@@ -195,6 +197,8 @@ def _figure(block: Figure, page: _Page, *, titled: bool) -> str:
         drawn = f'<p class="key" aria-hidden="true">{key}</p>{drawn}' if used & {"tied", "behind", "refused"} else drawn
     elif isinstance(chart, CalibrationCurve):
         drawn, kind = calibration_svg(chart, block.title, block.description, identity), "curve"
+    elif isinstance(chart, LineChart):
+        drawn, kind = lines_svg(chart, block.title, block.description, identity), "lines"
     else:
         kind = "matrix"
         drawn = _matrix(chart, block, identity)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from neff.report.charts import DifferenceMatrix, ForestPlot
 from neff.report.document import Bullets, Details, Figure, Notice, Paragraph, TableBlock, plain
+from neff.report.line_chart import LineChart
+from neff.report.sketch_lines import sketch_lines
 from neff.report.text import Mark, Name, clean, label
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ __all__ = ["code", "render_markdown", "words"]
 
 LIMIT = 60_000  # characters; GitHub refuses a comment of more than 65,536
 LONGEST_NAME, LONGEST_TABLE = 60, 100
+FOLDED_ROWS = 40  # a longer table of a curve is in the HTML and the JSON
 _MARKS = {"note": "ℹ️", "warning": "⚠️", "error": "❌", "good": "✅"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$>-])")
 _LIVE = re.compile(r"(?<=[@])(?=\w)|(?<=#)(?=\d)|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=GH)(?=\\-)", re.IGNORECASE)
@@ -127,12 +130,24 @@ def _block(block: Block) -> str:
             if isinstance(chart, DifferenceMatrix):
                 return _fold(title, _table(table, _PAIRS))
             if isinstance(chart, ForestPlot):
-                return _table(table, table.brief if chart.signed else _SCORES)
+                return _table(table, table.brief if chart.signed or chart.head else _SCORES)
+            if isinstance(chart, LineChart):
+                return _lines(chart, title, description, table)
             return f"{_escape(description)}\n\n{_table(table, table.brief)}"
         case TableBlock():
             return _table(block, block.brief)
         case Details(summary, blocks):
             return _fold(summary, "\n\n".join(_block(b) for b in blocks))
+
+
+def _lines(chart: LineChart, title: str, description: str, block: TableBlock) -> str:
+    """Return the curves as characters, and their numbers folded where they are few."""
+    sketch = sketch_lines(chart)
+    fence = "`" * max(3, 1 + max(len(run) for line in sketch for run in re.findall("`*", line)))
+    parts = [f"**{_escape(title)}**", _escape(description), "\n".join([f"{fence}text", *sketch, fence])]
+    if len(block.table) <= FOLDED_ROWS:
+        parts.append(_fold(block.title, _table(block, block.brief)))
+    return "\n\n".join(parts)
 
 
 def _table(block: TableBlock, wanted: Sequence[str]) -> str:

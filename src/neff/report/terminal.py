@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from neff.report.charts import ForestPlot
 from neff.report.document import Bullets, Details, Document, Figure, Notice, Paragraph, TableBlock, plain
+from neff.report.line_chart import LineChart
 from neff.report.sketch import sketch_column
+from neff.report.sketch_lines import sketch_lines
 from neff.report.text import Mark, Name, clean, label, plural
 from neff.report.text_table import Cell, lay_out
 
@@ -30,7 +32,8 @@ _KEY = {
 }
 _ASCII = str.maketrans(
     {"–": "-", "—": "-", "−": "-", "…": ".", "·": "|", "◆": "*", "●": "o", "○": ".", "├": "|", "┤": "|", "─": "-",
-     "“": '"', "”": '"', "’": "'", "±": "~", "→": ">", "•": "*", "×": "x", "✕": "x"}
+     "│": "|", "└": "+", "┄": "-", "░": "#", "“": '"', "”": '"', "’": "'", "±": "~", "→": ">", "•": "*", "×": "x",
+     "✕": "x"}
 )  # fmt: skip
 
 
@@ -61,16 +64,18 @@ def render_text(document: Document, style: Style | None = None) -> str:
     """
     style = style or Style()
     parts = [_head(document, style)]
-    details = sum(section.role == "detail" for section in document.sections)
+    more = [section for section in document.sections if section.role == "detail"]
     for section in document.sections:
         if section.role in ("origin", "detail"):
             continue
         body = _section(section, style)
         if body:
             parts.append(body)
-    if details:
-        each = ", one for each" if details > 1 else ""
-        parts.append("\n".join(_wrap(f"{plural(details, 'more table')}{each}: -o FILE.html.", style)))
+    if more:
+        each = ", one for each" if len(more) > 1 else ""
+        drawn = all(isinstance(block, Figure) for section in more for block in section.blocks)
+        said = plural(len(more), "more figure") if drawn else plural(len(more), "more table") + each
+        parts.append("\n".join(_wrap(f"{said}: -o FILE.html.", style)))
     text = "\n\n".join(part for part in parts if part) + "\n"
     return text.translate(_ASCII) if style.ascii else text
 
@@ -133,6 +138,8 @@ def _block(block: Block, style: Style) -> str:
         case Figure(chart, _, _, table):
             if isinstance(chart, ForestPlot):
                 return _forest(chart, table, style)
+            if isinstance(chart, LineChart):
+                return _lines(chart, block.title, style)
             return _table(table, style)
         case TableBlock():
             return _table(block, style)
@@ -159,6 +166,12 @@ def _cells(block: TableBlock, row: tuple[object, ...]) -> list[Cell]:
         )
         for column, value in zip(block.table.columns, row, strict=True)
     ]
+
+
+def _lines(chart: LineChart, title: str, style: Style) -> str:
+    """Return the sketch alone: its table is in every written report."""
+    width = max(min(style.width, 110), 20)
+    return "\n".join([style.paint(clean(title), "bold"), *sketch_lines(chart, width)])
 
 
 def _forest(chart: ForestPlot, block: TableBlock, style: Style) -> str:
