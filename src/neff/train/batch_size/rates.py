@@ -1,0 +1,93 @@
+"""How the learning rate follows the batch size."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from neff.errors import ArgumentError
+from neff.stats._options import check_choice
+from neff.stats._validate import check_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    LearningRateRule: TypeAlias = Literal["auto", "sqrt", "linear", "none"] | Callable[[float], float]
+
+__all__ = ["learning_rate_factor"]
+
+_ADAPTIVE = frozenset(
+    {
+        "adam",
+        "adamw",
+        "nadam",
+        "radam",
+        "adamax",
+        "adam8bit",
+        "adamw8bit",
+        "pagedadamw",
+        "fusedadam",
+        "rmsprop",
+        "adagrad",
+    }
+)
+_PLAIN = frozenset({"sgd"})
+
+
+def learning_rate_factor(multiplier: float, optimizer: Any, *, rule: LearningRateRule = "auto") -> float:
+    """Return f(k): what the learning rate is multiplied by where the batch is multiplied by k.
+
+    Use it whenever a batch size is changed. "auto" takes the square root for Adam and its kin and the multiplier itself
+    for SGD, and refuses an optimizer that it does not know: a wrong guess would be measured as a batch size.
+
+    Parameters
+    ----------
+    multiplier
+        k, above 0.
+    optimizer
+        The optimizer, its class, or its name.
+    rule
+        "auto", "sqrt", "linear", "none" (1), or a function of k.
+
+    Returns
+    -------
+    float
+        The factor.
+
+    Raises
+    ------
+    ArgumentError
+        If the optimizer is not known and the rule is "auto".
+
+    References
+    ----------
+    Merrill, Arora, Groeneveld and Hajishirzi 2025, arXiv:2505.23971.
+
+    Examples
+    --------
+    >>> learning_rate_factor(4, "AdamW"), learning_rate_factor(4, "SGD"), learning_rate_factor(4, "Lion", rule="sqrt")
+    (2.0, 4.0, 2.0)
+    """
+    call = "learning_rate_factor"
+    k = check_number(multiplier, argument="multiplier", call=call)
+    if not 0 < k < math.inf:
+        raise ArgumentError("multiplier", "above 0", multiplier, call=call)
+    if callable(rule):
+        return float(rule(k))
+    check_choice(rule, ("auto", "sqrt", "linear", "none"), argument="rule", call=call)
+    if rule == "auto":
+        name = _name_of(optimizer)
+        if name.lower() in _ADAPTIVE:
+            rule = "sqrt"
+        elif name.lower() in _PLAIN:
+            rule = "linear"
+        else:
+            fix = 'Say how its learning rate follows the batch: rule="sqrt", "linear", or a function.'
+            raise ArgumentError("optimizer", "Adam, AdamW, SGD or one of their kin", name, fix, call=call)
+    return math.sqrt(k) if rule == "sqrt" else k if rule == "linear" else 1.0
+
+
+def _name_of(optimizer: Any) -> str:
+    if isinstance(optimizer, str):
+        return optimizer
+    return optimizer.__name__ if isinstance(optimizer, type) else type(optimizer).__name__
