@@ -26,7 +26,14 @@ def test_real_battles(neff: Callable[..., Any], neff_data: Path, tmp_path: Path)
     assert "The judge prefers the left place" in shown.out
 
 
-ROWS = [("a", "b", "left"), ("b", "a", "left"), ("b", "c", "tie"), ("c", "b", "left"), ("a", "c", "left"), ("c", "a", "right")]
+ROWS = [
+    ("a", "b", "left"),
+    ("b", "a", "left"),
+    ("b", "c", "tie"),
+    ("c", "b", "left"),
+    ("a", "c", "left"),
+    ("c", "a", "right"),
+]
 
 
 def written(path: Path, kind: str) -> Path:
@@ -103,3 +110,16 @@ def test_an_undefeated_model_is_named(neff: Callable[..., Any], tmp_path: Path) 
     assert outcome.code == 0
     assert "always won" in outcome.out
     assert "hero" in outcome.out
+
+
+def test_letters_of_real_models(neff: Callable[..., Any], neff_data: Path, tmp_path: Path) -> None:
+    path, page = neff_data / "mmlu_pro_predictions.parquet", tmp_path / "letters.html"
+    words = ("--gold", "gold", "--options", "nopt", "--n-options", "10")
+    outcome = neff("benchmark", "letters", path, *words, "--json", "-o", page)
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    assert len(found["models"]) == 29
+    assert found["accuracy_and_divergence"] < found["accuracy_and_bias"] < 0
+    assert "Mistral-7B-Instruct-v0.1" in page.read_text()
+    assert neff("benchmark", "letters", path).code == 2
+    assert "nobody" in neff("benchmark", "letters", path, *words, "--model", "nobody").err
