@@ -61,7 +61,7 @@ def test_every_kind_of_file(neff: Callable[..., Any], tmp_path: Path, kind: str)
     path = written(tmp_path / f"battles.{kind}", kind)
     outcome = neff("benchmark", "rank", path, "--no-position", "--json")
     assert outcome.code == 0, outcome.err
-    assert [p["name"] for p in json.loads(outcome.out)["players"]][0] == "a"
+    assert json.loads(outcome.out)["players"][0]["name"] == "a"
 
 
 def test_a_judge(neff: Callable[..., Any], tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ def test_letters_of_real_models(ten_choices):
     # The sheet's .085, .066 and .039 were found on 8,405 of these questions, which the shared table does not mark; the
     # same models stand in the same order, and the same two correlations (-.18 and -.52 there) are weak and strong.
     names = ("Mistral-7B-Instruct-v0.1", "Llama-2-7b-hf", "DeepSeek-Coder-V2")
-    assert [by_name[name].a_bias for name in names] == pytest.approx([0.1053, 0.0819, 0.0596], abs=5e-4)
+    assert [by_name[name].a_bias for name in names] == pytest.approx([0.1053, 0.0819, 0.0396], abs=5e-4)
     assert max(found.models, key=lambda m: m.a_bias).model == "Mistral-7B-Instruct-v0.1"
     assert -0.5 < found.accuracy_and_bias < -0.1
     assert found.accuracy_and_divergence < found.accuracy_and_bias - 0.2

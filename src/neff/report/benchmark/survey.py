@@ -27,7 +27,8 @@ def letter_bias_document(result: LetterBiases, *, gates: Sequence[Gate] = ()) ->
     lead: list[Text] = []
     if known:
         worst = max(known, key=lambda m: abs(m.a_bias))
-        title = (Name(worst.model), f" gives {result.letters[0]} {worst.a_bias:+.1%} too often or too rarely")
+        word = "often" if worst.a_bias > 0 else "rarely"
+        title = (Name(worst.model), f" gives {result.letters[0]} {100 * abs(worst.a_bias):.1f} points too {word}")
         sure = [m for m in known if m.interval[0] > 0 or m.interval[1] < 0]
         lead.append(
             (f"The first letter's share differs surely from chance for {len(sure)} of {plural(len(known), 'model')}.",)
