@@ -265,7 +265,8 @@ def equal_log_probs(lag: float | None) -> tuple[Finding, ...]:
     """Return what it means that all log-ratios are exactly 0: nothing at lag 0, a missing column at a larger one."""
     name, said = "behaviour-log-probs", "All log-ratios are exactly 0: the ESS is 1 by construction and says nothing."
     if lag is not None and lag > 0:
-        return (_refuse(name, f"{said} The sampler is {lag:g} steps old: its own log-probabilities are missing."),)
+        why = f"The sampler is {lag:g} steps old: its own log-probabilities are missing, or no step moved the weights."
+        return (_refuse(name, f"{said} {why}"),)
     if lag is None:
         return (Finding(name, "warn", f"{said} Right only for an update on samples of the very same weights."),)
     return ()
