@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.sampling import pass_at_k
-from neff.sampling.accept_first import Counts, curves, simulated
+from neff.sampling.verifiers.accept_first import Counts, curves, simulated
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from neff.errors import ArgumentError
 from neff.reasons import Reason
 from neff.sampling import allocate_draws, draws_of, forecast
-from neff.sampling._forecast_fit import FORECASTERS, Counted, _beta_coverage
+from neff.sampling.forecasts._coverage_fit import FORECASTERS, Counted, _beta_coverage
 
 
 @pytest.fixture(scope="module")

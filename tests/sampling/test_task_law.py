@@ -8,7 +8,7 @@ import pytest
 from neff.errors import ArgumentError
 from neff.reasons import Reason
 from neff.sampling import emergence_test, fit_task_law
-from neff.sampling.emergence import curvature
+from neff.sampling.forecasts.emergence import curvature
 
 SIZES = np.array([0.03, 0.1, 0.2, 0.5, 0.8, 1.5, 2.4])
 RATES = np.exp(-2.6 * SIZES**-0.42)

@@ -10,8 +10,8 @@ import pytest
 from neff.errors import ArgumentError
 from neff.results import Verdict
 from neff.sampling import TwoTypeModel, as_draws, can_match, draws_of, verifier_curves
-from neff.sampling.accept_first import Counts, curves, simulated
-from neff.sampling.verifier import counts_of
+from neff.sampling.verifiers.accept_first import Counts, curves, simulated
+from neff.sampling.verifiers.curves import counts_of
 
 COLUMNS = {"item": "task", "score": "correct", "draw": "draw"}
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neff.sampling.best_of import best_of
-from neff.sampling.voting import exact_vote, sampled_vote, weighted_vote
+from neff.sampling.repeats.best_of import best_of
+from neff.sampling.repeats.voting import exact_vote, sampled_vote, weighted_vote
 
 
 def enumerated_vote(answers, right, k):

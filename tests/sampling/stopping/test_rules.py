@@ -136,7 +136,7 @@ def test_replay_is_reproducible_and_refuses():
 @pytest.mark.slow
 @pytest.mark.parametrize(("confidence", "most"), [(0.95, 0.05), (0.99, 0.01)])
 def test_error_against_the_true_majority_with_two_answers(confidence, most):
-    """A flat prior over p: with two answers and one look the stated error would hold; looks after every draw add to it."""
+    """A flat prior over p, as the rule supposes: the stated chance holds at the stop, however often one looks."""
     rng = np.random.default_rng(5)
     wrong = []
     for _ in range(4000):

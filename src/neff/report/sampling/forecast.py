@@ -10,9 +10,9 @@ import numpy as np
 from neff.report.document import Bullets, Document, Fact, Section, TableBlock, document, gate_notices
 from neff.report.line_chart import LineChart, Series, line_figure
 from neff.report.text import count, number, plural
-from neff.sampling.emergence import Emergence
-from neff.sampling.forecasting import Forecast
-from neff.sampling.task_law import TaskLaw
+from neff.sampling.forecasts.coverage import Forecast
+from neff.sampling.forecasts.emergence import Emergence
+from neff.sampling.forecasts.task_law import TaskLaw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from neff.report.document import Bullets, Document, Fact, Section, TableBlock, d
 from neff.report.line_chart import LineChart, Series, line_figure
 from neff.report.text import Name, number, plural
 from neff.results import Column, Table
-from neff.sampling.repeated_result import AtK
+from neff.sampling.repeats.result import AtK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from neff.report.document import Bullets, Document, Fact, Section, TableBlock, document, gate_notices
 from neff.report.line_chart import LineChart, ReferenceLine, Series, line_figure
 from neff.report.text import Name, count, number, plural
-from neff.sampling.verifier_result import VerifierReport
+from neff.sampling.verifiers.result import VerifierReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from neff.report.document import Block, Gate, Text
-    from neff.sampling.verifier_result import VerifierCurve
+    from neff.sampling.verifiers.result import VerifierCurve
 
 __all__ = ["verifier_document"]
 

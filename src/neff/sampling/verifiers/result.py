@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from neff.results import Estimate, Verdict
-    from neff.sampling.two_type import TwoTypeModel
+    from neff.sampling.verifiers.two_type import TwoTypeModel
 
 __all__ = ["CeilingTest", "Reward", "VerifierCurve", "VerifierReport"]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from neff.errors import ArgumentError
 from neff.results import Column, Estimate, Table, json_number
-from neff.sampling._task_law_fit import Law, Prior, chance, fit_items, fit_lines
+from neff.sampling.forecasts._task_law_fit import Law, Prior, chance, fit_items, fit_lines
 from neff.stats._options import check_choice, seeded
 from neff.stats._validate import check_count, check_level
 

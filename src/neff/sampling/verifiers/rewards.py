@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neff.sampling.verifier_result import Reward
+from neff.sampling.verifiers.result import Reward
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from neff.sampling.accept_first import Curves
+    from neff.sampling.verifiers.accept_first import Curves
 
 __all__ = ["resamples", "reward"]
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from neff.errors import ArgumentError
 from neff.results import Verdict
-from neff.sampling.verifier import counts_of
-from neff.sampling.verifier_result import CeilingTest
+from neff.sampling.verifiers.curves import counts_of
+from neff.sampling.verifiers.result import CeilingTest
 from neff.stats import mean_se, t_interval
 from neff.stats._options import check_choice
 from neff.stats._validate import check_level

@@ -14,12 +14,12 @@ import numpy as np
 from neff.errors import ArgumentError
 from neff.reasons import Reason
 from neff.results import Estimate
-from neff.sampling.accept_first import Counts, Curves, curves
 from neff.sampling.combinatorics import none_right
 from neff.sampling.draws import Draws, as_draws, draws_of
-from neff.sampling.two_type import TwoTypeModel
-from neff.sampling.verifier_result import VerifierCurve, VerifierReport
-from neff.sampling.verifier_rewards import resamples, reward
+from neff.sampling.verifiers.accept_first import Counts, Curves, curves
+from neff.sampling.verifiers.result import VerifierCurve, VerifierReport
+from neff.sampling.verifiers.rewards import resamples, reward
+from neff.sampling.verifiers.two_type import TwoTypeModel
 from neff.stats import mean_se, t_interval
 from neff.stats._options import seeded
 from neff.stats._special import t_quantile

@@ -13,9 +13,9 @@ import numpy as np
 
 from neff.errors import ArgumentError
 from neff.sampling.draws import Draws, as_draws, draws_of
-from neff.sampling.estimators import PerItem, best_of_k, majority_at_k, passes, weighted_at_k
-from neff.sampling.repeated_result import AtK
-from neff.sampling.repeated_rows import comparisons, estimates
+from neff.sampling.repeats.estimators import PerItem, best_of_k, majority_at_k, passes, weighted_at_k
+from neff.sampling.repeats.result import AtK
+from neff.sampling.repeats.rows import comparisons, estimates
 from neff.stats._options import check_choice, seeded
 from neff.stats._validate import check_count, check_level
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from neff.sampling.repeated_rows import Found
+    from neff.sampling.repeats.rows import Found
 
 __all__ = ["at_k", "pass_at_k", "pass_hat_k"]
 

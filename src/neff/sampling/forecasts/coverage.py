@@ -15,7 +15,7 @@ import numpy as np
 from neff.errors import ArgumentError
 from neff.reasons import Reason
 from neff.results import Column, Estimate, Table
-from neff.sampling._forecast_fit import FORECASTERS, Counted
+from neff.sampling.forecasts._coverage_fit import FORECASTERS, Counted
 from neff.stats._options import check_choice, seeded
 from neff.stats._validate import check_count, check_level
 

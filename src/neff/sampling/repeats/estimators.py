@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from neff.sampling.best_of import best_of
 from neff.sampling.combinatorics import at_least, draw_variance
-from neff.sampling.voting import MOST_DRAWS, exact_vote, sampled_vote, weighted_vote
+from neff.sampling.repeats.best_of import best_of
+from neff.sampling.repeats.voting import MOST_DRAWS, exact_vote, sampled_vote, weighted_vote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -15,8 +15,8 @@ import numpy as np
 
 from neff.reasons import Reason
 from neff.results import json_value
-from neff.sampling._task_law_fit import Law, chance
-from neff.sampling.task_law import fit_task_law, mean_curve, pass_table, redraw
+from neff.sampling.forecasts._task_law_fit import Law, chance
+from neff.sampling.forecasts.task_law import fit_task_law, mean_curve, pass_table, redraw
 from neff.stats._options import seeded
 from neff.stats._special import two_sided_p
 from neff.stats._validate import check_count

@@ -18,7 +18,7 @@ from neff.errors import ArgumentError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from neff.sampling.accept_first import Counts
+    from neff.sampling.verifiers.accept_first import Counts
 
 __all__ = ["TwoTypeModel"]
 

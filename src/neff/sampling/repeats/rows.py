@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from neff.sampling.draws import Draws
-    from neff.sampling.estimators import PerItem
+    from neff.sampling.repeats.estimators import PerItem
 
     Found: TypeAlias = tuple[Draws, str, PerItem, int]
 

@@ -1,0 +1,1 @@
+"""Pass rates down to 1e-5, the task scaling law, and coverage beyond the recorded answers."""

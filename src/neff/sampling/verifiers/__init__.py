@@ -1,0 +1,1 @@
+"""Resampling against an imperfect verifier: what it buys, and when to stop."""
