@@ -6,15 +6,25 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neff.benchmark.irt.item_bank import SCHEMA as BANK_SCHEMA
+from neff.benchmark.irt.item_bank import ItemBank
 from neff.errors import ArgumentTypeError, RecordsError
 from neff.evaluate.result import SCHEMA, Evaluation
+from neff.testing.staleness.result import SCHEMA as STALENESS_SCHEMA
+from neff.testing.staleness.result import StalenessStudy
+from neff.train.history import RUN_SCHEMA, STEP_SCHEMA, TrainingRun, parse_training_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["load", "render_json", "schema"]
 
-_READERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {SCHEMA: Evaluation.from_dict}
+_READERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    SCHEMA: Evaluation.from_dict,
+    BANK_SCHEMA: ItemBank.from_dict,
+    RUN_SCHEMA: TrainingRun.from_dict,
+    STALENESS_SCHEMA: StalenessStudy.from_dict,
+}
 """How each kind of saved result is rebuilt; a new room adds its own."""
 
 
@@ -53,17 +63,18 @@ def _lines(data: dict[str, Any], *, ascii_only: bool) -> str:
     return "{\n " + ",\n ".join(f"{dump(name)}: {field(value)}" for name, value in data.items()) + "\n}"
 
 
-def load(path: str | Path) -> Evaluation:
+def load(path: str | Path) -> Any:
     """Read a saved result, to show it again in another form.
 
     Parameters
     ----------
     path
-        A file written by `neff.report.write(result, "result.json")` or `neff evaluate --json`.
+        A file written by `neff.report.write(result, "result.json")` or `neff evaluate --json`, or the JSON Lines file
+        of a training run.
 
     Returns
     -------
-    Evaluation
+    Evaluation, ItemBank, TrainingRun or StalenessStudy
         Equal to the one that was written.
 
     Raises
@@ -72,7 +83,12 @@ def load(path: str | Path) -> Evaluation:
         If the file cannot be read, is no JSON, or no result of neff.
     """
     try:
-        data = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
+        raw = Path(path).read_bytes()
+        if _is_training(raw):
+            return parse_training_run(raw, name="" if str(path).startswith("/dev/") else str(path))
+        data = json.loads(raw.decode("utf-8-sig"))
+    except RecordsError as error:
+        raise RecordsError(error.problem, error.fix, path=path) from error
     except OSError as error:
         raise RecordsError(
             f"cannot be read: {error.strerror or error}.", "Give a file written by `neff evaluate -o`.", path=path
@@ -91,9 +107,17 @@ def load(path: str | Path) -> Evaluation:
             path=path,
         )
     try:
-        return _READERS[data["schema"]](data)  # type: ignore[no-any-return]
+        return _READERS[data["schema"]](data)
     except RecordsError as error:
         raise RecordsError(error.problem, error.fix, path=path) from error
+
+
+def _is_training(raw: bytes) -> bool:
+    """Return whether a line among the first few is a step of a training run."""
+    lines = raw[: 1 << 20].removeprefix(b"\xef\xbb\xbf").split(b"\n", 20)[:20]
+    wanted = f'"{STEP_SCHEMA}"'.encode()
+    whole = any(f'"{other}"'.encode() in raw[:200] for other in _READERS)
+    return not whole and any(line.startswith(b"{") and wanted in line[:200] for line in lines)
 
 
 def schema() -> dict[str, Any]:

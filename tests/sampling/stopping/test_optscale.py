@@ -183,9 +183,13 @@ def test_rule_online():
 
 
 def pools(rng, n):
-    """Beta pools with means and spreads like those of real process rewards: no truncated normal."""
-    mean = np.clip(rng.beta(18, 1.1, n), 0.5, 0.995)
-    sd = np.minimum(rng.gamma(4, 0.017, n), 0.9 * np.sqrt(mean * (1 - mean)))
+    """Beta pools with the quantiles of real process rewards, high means with small spreads: no truncated normal."""
+    u = rng.random(n)
+    grid = [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0]
+    mean = np.interp(u, grid, [0.7, 0.810, 0.905, 0.947, 0.971, 0.989, 0.995])
+    v = np.clip(1 - u + 0.15 * rng.normal(size=n), 0, 1)
+    sd = np.interp(v, grid, [0.012, 0.018, 0.040, 0.064, 0.092, 0.132, 0.16])
+    sd = np.minimum(sd, 0.9 * np.sqrt(mean * (1 - mean)))
     size = mean * (1 - mean) / sd**2 - 1
     return rng.beta((mean * size)[:, None], ((1 - mean) * size)[:, None], (n, 64))
 
@@ -210,8 +214,10 @@ def test_rules_reach_what_a_fixed_number_reaches_with_a_fraction():
             draws[name].append(rule.n)
             hits[name].append(max(rule.scores) >= 0.95)
     mean = {name: float(np.mean(n)) for name, n in draws.items()}
-    assert mean["map, stop"] < mean["map"] < mean["mle"] < 64
-    assert mean["first"] < mean["map"]
+    # On the sheet's real pools the prior saved draws against maximum likelihood (14.3 against 26.3); on these pools,
+    # which share their quantiles only, it does not, and nothing is said about it.
+    assert max(mean["first"], mean["map, stop"]) < min(mean["map"], mean["mle"])
+    assert max(mean.values()) < 32
     assert all(np.mean(hit) >= np.mean(fixed) - 0.03 for hit in hits.values())
 
 
