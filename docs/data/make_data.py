@@ -40,6 +40,7 @@ def tables() -> dict[str, list[tuple]]:
         "draws.csv": draws(random.Random(8)),
         "branches.csv": branches(random.Random(9)),
         "energy.csv": energy(random.Random(10)),
+        "matrix.csv": matrix(random.Random(12)),
     }
 
 
@@ -72,6 +73,17 @@ def energy(rng: random.Random) -> list[tuple]:
         for name, joules, seconds in (("fp32", 52_000, 310), ("amp", 47_500, 205), ("bf16", 47_200, 203)):
             spread = 1 + 0.03 * (rng.random() - 0.5)
             rows.append((session, name, round(joules * drift * spread), round(seconds * drift), 60_000))
+    return rows
+
+
+def matrix(rng: random.Random) -> list[tuple]:
+    """Two dozen questions, one column for each of 61 models: right or not. The key of one question is wrong."""
+    abilities = [2 * (sum(rng.random() for _ in range(6)) - 3) for _ in range(61)]
+    rows: list[tuple] = [("item", "topic", *(f"m{k}" for k in range(1, 62)))]
+    for i in range(1, 25):
+        slope, difficulty = 0.6 + 1.4 * rng.random(), 4 * (rng.random() - 0.5)
+        right = [int(rng.random() < 1 / (1 + 2.718281828 ** (slope * (difficulty - x)))) for x in abilities]
+        rows.append((f"q{i:02d}", ("algebra", "geometry")[i % 2], *([1 - x for x in right] if i == 17 else right)))
     return rows
 
 
