@@ -12,32 +12,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neff.benchmark.factorial.decompose import (
-    balanced_squares,
-    cell_means,
-    contrasts,
-    terms_of,
-    type_two_squares,
-)
-from neff.benchmark.factorial.result import FactorialResult, Term, UnitTest
+from neff.benchmark.factorial.by_item import item_design, item_intervals, item_noise, item_p_value
+from neff.benchmark.factorial.by_row import FEW, logit_shares, squares_of_rows
+from neff.benchmark.factorial.by_unit import MOST_LEVELS, unit_tests
+from neff.benchmark.factorial.decompose import balanced_squares, cell_means, terms_of
+from neff.benchmark.factorial.result import FactorialResult, Term
 from neff.errors import ArgumentError
 from neff.reasons import Reason
 from neff.records.factor import Factor
-from neff.stats import adjust, mean_se, t_interval
+from neff.stats import adjust
 from neff.stats._options import check_choice, seeded
-from neff.stats._special import binomial_cdf, two_sided_p
-from neff.stats._validate import check_count, check_level, check_vector
+from neff.stats._validate import check_count, check_level, check_number, check_vector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from neff.benchmark.factorial.by_item import ItemDesign
     from neff.benchmark.factorial.decompose import Terms
+    from neff.stats.multiplicity import Correction
 
 __all__ = ["factorial"]
 
-FEW = 5
+NEAR_END = 0.05
 
 
 def factorial(
@@ -48,7 +46,8 @@ def factorial(
     unit: str | None = None,
     group: str | None = None,
     order: int | None = None,
-    correction: str = "holm",
+    margin: float | None = None,
+    correction: Correction = "holm",
     level: float = 0.95,
     n_resamples: int = 1000,
     rng: Any = None,
@@ -56,8 +55,9 @@ def factorial(
     """Divide the variation of scores over a grid of conditions into main effects and interactions.
 
     Use it on evaluations of every combination of model, prompt, format, task: to see whether "the best prompt" is one,
-    or one per model. Items shared by the conditions are the unit of its tests: rows on the same items are not independent,
-    and the usual F test, reported beside, takes them as such. Where the claim is about models, name them as `unit`.
+    or one per model. Items shared by the conditions are the unit of its tests: rows on the same items are not
+    independent, and the usual F test, reported beside, takes them as such. Where the claim is about models, name them
+    as `unit`.
 
     Parameters
     ----------
@@ -66,15 +66,18 @@ def factorial(
     factors
         Level of each row by factor, shape (n,) each; two factors or more.
     item
-        Item of each row, shape (n,). Gives permutation tests and bootstrap intervals.
+        Item of each row, shape (n,). Gives permutation tests and bootstrap intervals. An item meets every combination
+        of levels; of a factor that belongs to the item (its category) it has one.
     unit
-        A factor whose levels are the units of paired tests of every other two-level factor (and of all pairs of levels
-        of factors with up to four): usually the model.
+        A factor whose levels are the units of paired tests of all pairs of levels of every other factor with up to
+        four: usually the model.
     group
         A factor that groups the units (open and closed models): tests within each group too. It takes no part in the
         decomposition.
     order
         Highest order of interaction; higher ones are then the residual.
+    margin
+        For the tests over units: a difference below this is none worth having. Gives the p-value of equivalence.
     correction
         "holm" for a few planned terms, "benjamini-hochberg" for a screen.
     level
@@ -94,11 +97,18 @@ def factorial(
 
     Notes
     -----
-    Balanced cells: inclusion and exclusion on cell means, shares add to 1. Unbalanced or empty cells: type II sums of
-    squares, which do not add up; a note says so. Permutation: levels of the term's factors are shuffled within items,
-    together across the other factors, so that the null is that this item's answer does not depend on them; the
-    statistic is the term's sum of squares. Near a ceiling an interaction can be a matter of the scale. Cost: `n_resamples`
-    decompositions of the cells.
+    With items: inclusion and exclusion on cell means, so that eta2 is a share of the variation *of cell means* and adds
+    to 1. omega2 is without what the sampling of items adds, and the interval is for that: eta2 itself is too large on
+    few items, above all for terms of many degrees of freedom. Permutation: the levels of each factor of a term are
+    shuffled within items, alike across the other factors, after the effects below it are taken out; for a main effect
+    the null is that no item's answer depends on the factor. For a factor that belongs to items, items are shuffled
+    between its levels.
+
+    Without items: of the variation *of rows*. Balanced cells give shares that add to 1 with the residual; unbalanced or
+    empty cells give type II sums of squares, which do not add up.
+
+    Near a floor or ceiling an interaction can be a matter of the scale: `eta2_logit` is the share on log odds of the
+    cell means. Cost: `n_resamples` shuffles of all items per term.
 
     References
     ----------
@@ -112,49 +122,64 @@ def factorial(
     >>> round(factorial([0.2, 0.8, 0.8, 0.2] * 2, {"model": model, "prompt": prompt}).interactions, 6)
     1.0
     """
-    check_choice(
-        correction, ("holm", "benjamini-hochberg", "bonferroni", "none"), argument="correction", call="factorial"
-    )
+    kinds = ("holm", "benjamini-hochberg", "benjamini-yekutieli", "bonferroni", "none")
+    check_choice(correction, kinds, argument="correction", call="factorial")
     level = check_level(level, call="factorial")
     n_resamples = check_count(n_resamples, argument="n_resamples", call="factorial", minimum=1)
+    order = None if order is None else check_count(order, argument="order", call="factorial", minimum=1)
+    if margin is not None and not (0 < check_number(margin, argument="margin", call="factorial") < math.inf):
+        raise ArgumentError("margin", "a positive number", margin, call="factorial")
+    if group is not None and unit is None:
+        raise ArgumentError("unit", "given with `group`", None, "Name the factor that is grouped.", call="factorial")
     y = check_vector(score, argument="score", call="factorial", allow_nan=True)
     coded = {name: _coded(name, values, len(y)) for name, values in factors.items()}
-    for named in (unit, group):
-        if named is not None and named not in coded:
-            raise ArgumentError("unit", f"a factor: one of {', '.join(coded)}", named, call="factorial")
-    items = None if item is None else _coded("item", item, len(y))
     keep = ~np.isnan(y)
+    y, coded = (
+        y[keep],
+        {name: Factor.of([x for x, k in zip(f.names(), keep, strict=True) if k]) for name, f in coded.items()},
+    )
+    items = None if item is None else _coded("item", item, len(keep)).codes[keep].astype(np.int64)
     notes = [f"{int((~keep).sum())} unscored rows left out"] if not keep.all() else []
-    used = [name for name in coded if name != group and coded[name].n_levels > 1]
+    used = tuple(name for name in coded if name != group and coded[name].n_levels > 1)
     notes += [f"{name} has one level and is left out" for name in coded if name != group and coded[name].n_levels < 2]
     if len(used) < 2:
-        raise ArgumentError("factors", "two or more with two levels or more", used, call="factorial")
-    codes = np.stack([coded[name].codes[keep].astype(np.int64) for name in used])
+        raise ArgumentError("factors", "two or more with two levels or more", list(used), call="factorial")
+    groups = _groups(coded, used, unit, group)
+    codes = np.stack([coded[name].codes.astype(np.int64) for name in used])
     shape = tuple(coded[name].n_levels for name in used)
-    generator, seed = seeded(rng, call="factorial")
-    mean, count = cell_means(y[keep], codes, shape)
     terms = terms_of(len(used), order)
-    balanced = bool((count == count.flat[0]).all() and count.flat[0] > 0)
-    if not balanced:
-        notes.append("cells are not equally filled: type II sums of squares, which do not add up")
-    few = int(((count > 0) & (count < FEW)).sum())
-    if few and items is not None:
-        notes.append(f"{few} cells have fewer than {FEW} scores")
-    stats = _statistics(y[keep], codes, shape, terms, mean, count, balanced=balanced)
-    item_codes = None if items is None else items.codes[keep].astype(np.int64)
-    p_items, intervals = _by_item(y[keep], codes, shape, terms, item_codes, level, n_resamples, generator)
-    if items is not None and p_items is None:
-        notes.append("items do not meet every condition once: no tests by item")
-    rows = _terms(used, terms, stats, p_items, intervals, correction)
-    units = () if unit is None else _units(y[keep], {n: f[keep] for n, f in coded.items()}, used, unit, group, level)
-    total = {size: sum(t.eta2 for t in rows if (t.order == 1) == (size == 1)) for size in (1, 2)}
+    generator, seed = seeded(rng, call="factorial")
+    mean, count = cell_means(y, codes, shape)
+    stats = squares_of_rows(y, mean, count, terms)
+    design = None if items is None else item_design(y, codes, shape, items)
+    if design is None:
+        p_items, intervals = np.full(len(terms), np.nan), np.full((2, len(terms)), np.nan)
+    else:
+        mean = design.mean()
+        stats |= _on_items(design, mean, terms)
+        p_items = np.array([item_p_value(design, term, n_resamples, generator) for term in terms])
+        intervals = item_intervals(design, terms, level, n_resamples, generator)
+        if np.isnan(intervals).any() and stats["total"] > 0:
+            notes.append("the cells differ too little beyond the sampling of items: shares have no interval")
+    notes += _notes(count, stats, design, items, used, terms, mean)
+    rows = _terms(used, terms, stats, p_items, intervals, logit_shares(mean, count, y, terms), correction)
+    levels = tuple(coded[name].levels for name in used)
+    units: tuple[Any, ...] = ()
+    if unit is not None:
+        options: dict[str, Any] = {"margin": margin, "level": level, "correction": correction}
+        units = unit_tests(mean, used, levels, unit, groups, **options)
+        many = [name for name, own in zip(used, levels, strict=True) if name != unit and len(own) > MOST_LEVELS]
+        notes += [f"{name} has more than {MOST_LEVELS} levels: no tests over {unit}" for name in many]
+    known = [t for t in rows if not math.isnan(t.eta2)]
+    total = [sum(t.eta2 for t in known if (t.order == 1) == first) if known else math.nan for first in (True, False)]
     return FactorialResult(
-        terms=rows, residual=stats["residual"], residual_df=stats["df"], main=total[1], interactions=total[2],
-        reversals=_reversals(mean, used), units=units, factors=tuple(used), means=mean,
-        levels=tuple(coded[name].levels for name in used), balanced=balanced, n=int(keep.sum()),
-        n_items=0 if items is None else len(np.unique(items.codes[keep])), n_cells=int(np.prod(shape)),
-        n_empty=int((count == 0).sum()), level=level, correction=correction, seed=seed if item is not None else None,
-        reason=Reason.ALL_EQUAL if stats["total"] == 0 else None, notes=tuple(notes),
+        terms=rows, residual=stats["residual"], residual_df=stats["df"], main=total[0], interactions=total[1],
+        reversals=_reversals(mean, used), units=units, factors=used, means=mean, levels=levels,
+        balanced=stats["balanced"], by_item=design is not None, n=len(y),
+        n_items=0 if items is None else len(np.unique(items)), n_cells=int(np.prod(shape)),
+        n_empty=int((count == 0).sum()), level=level, correction=correction,
+        seed=seed if design is not None else None,
+        reason=Reason.ALL_EQUAL if not stats["total"] > 0 else None, notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -168,112 +193,108 @@ def _coded(name: str, values: Sequence[Any], n: int) -> Factor:
     return factor
 
 
-def _statistics(
-    y: NDArray[np.float64],
-    codes: NDArray[np.int64],
-    shape: tuple[int, ...],
-    terms: Terms,
-    mean: NDArray[np.float64],
-    count: NDArray[np.int64],
-    *,
-    balanced: bool,
-) -> dict[str, Any]:
-    total = float(((y - y.mean()) ** 2).sum())
-    if balanced:
-        each = int(count.flat[0])
-        squares = balanced_squares(mean, terms) * each
-        dfs = np.array([int(np.prod([shape[i] - 1 for i in term])) for term in terms])
-        residual, df = max(total - float(squares.sum()), 0.0), len(y) - 1 - int(dfs.sum())
-    else:
-        squares, dfs, residual, df = type_two_squares(y, contrasts(codes, shape, terms), terms)
-    # Rounding must not pass for a residual.
-    residual = residual if df > 0 and residual > 1e-12 * max(total, 1e-300) else (math.nan if df <= 0 else 0.0)
-    return {"total": total, "squares": squares, "dfs": dfs, "residual": residual, "df": max(df, 0)}
+def _groups(
+    coded: dict[str, Factor], used: tuple[str, ...], unit: str | None, group: str | None
+) -> dict[str, NDArray[np.bool_]]:
+    """Return which units are in each group, all of them first."""
+    if unit is None:
+        return {}
+    if unit not in used:
+        raise ArgumentError("unit", f"a factor with two levels or more: {', '.join(used)}", unit, call="factorial")
+    units = coded[unit]
+    found = {"all": np.ones(units.n_levels, bool)}
+    if group is None:
+        return found
+    if group not in coded:
+        raise ArgumentError("group", f"a factor: one of {', '.join(coded)}", group, call="factorial")
+    member = np.zeros((coded[group].n_levels, units.n_levels), bool)
+    member[coded[group].codes, units.codes] = True
+    if (member.sum(axis=0) > 1).any():
+        name = units.levels[int(np.flatnonzero(member.sum(axis=0) > 1)[0])]
+        raise ArgumentError(
+            "group", f"one per {unit}", f"{name!r} in two", "Make it a factor of its own.", call="factorial"
+        )
+    return found | dict(zip(coded[group].levels, member, strict=True))
+
+
+def _on_items(design: ItemDesign, mean: NDArray[np.float64], terms: Terms) -> dict[str, Any]:
+    """Return the decomposition of the variation of cell means, each cell counting once."""
+    squares = balanced_squares(mean, terms)
+    total = float(((mean - mean.mean()) ** 2).sum())
+    total = total if total > 1e-24 * max(float(np.abs(mean).max()), 1e-300) ** 2 * mean.size else 0.0
+    noise, _ = item_noise(design, terms)
+    left = total - noise[-1]
+    n, crossed = len(design.table), not design.nested
+    rest, df = (
+        total - float(squares.sum()),
+        mean.size - 1 - sum(int(np.prod([mean.shape[i] - 1 for i in t])) for t in terms),
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        partial = squares / (squares + (n - 1) * noise[:-1]) if crossed else np.full(len(terms), np.nan)
+        omega2 = (squares - noise[:-1]) / left if left > 1e-9 * total else np.full(len(terms), np.nan)
+    dfs = np.array([int(np.prod([mean.shape[i] - 1 for i in term])) for term in terms])
+    return {"total": total, "squares": squares, "dfs": dfs, "residual": max(rest, 0.0) if df > 0 else math.nan,
+            "df": df, "omega2": omega2, "partial": partial, "balanced": True}  # fmt: skip
+
+
+def _notes(
+    count: NDArray[np.int64], stats: dict[str, Any], design: ItemDesign | None, items: NDArray[np.int64] | None,
+    used: tuple[str, ...], terms: Terms, mean: NDArray[np.float64],
+) -> list[str]:  # fmt: skip
+    notes = []
+    if design is None and not stats["balanced"]:
+        notes.append("cells are not equally filled: type II sums of squares, which do not add up")
+    empty, few = int((count == 0).sum()), int(((count > 0) & (count < FEW)).sum())
+    if empty:
+        notes.append(f"{empty} of {count.size} cells are empty")
+    if few and items is not None:
+        notes.append(f"{few} cells have fewer than {FEW} scores")
+    if items is not None and design is None:
+        notes.append("items do not meet every condition: no tests by item, and the shares are of the variation of rows")
+    if design is not None and design.n_left_out:
+        notes.append(f"{design.n_left_out} items lack a condition and are left out")
+    notes += [
+        f"{':'.join(used[j] for j in term)} cannot be told from other terms in these cells"
+        for term, df in zip(terms, stats["dfs"], strict=True)
+        if df == 0
+    ]
+    if design is None and stats["df"] == 0:
+        notes.append("one score per cell: the highest interaction cannot be told from noise")
+    known = mean[~np.isnan(mean)]
+    inside = len(known) and known.min() >= 0 and known.max() <= 1
+    if inside and (known.max() > 1 - NEAR_END or known.min() < NEAR_END):
+        notes.append("some cells are near 0 or 1, where interactions can be a matter of the scale: see log odds")
+    return notes
 
 
 def _terms(
-    used: list[str],
-    terms: Terms,
-    stats: dict[str, Any],
-    p_items: NDArray[np.float64] | None,
-    intervals: NDArray[np.float64] | None,
-    correction: str,
-) -> tuple[Term, ...]:
+    used: tuple[str, ...], terms: Terms, stats: dict[str, Any], p_items: NDArray[np.float64],
+    intervals: NDArray[np.float64], logit: NDArray[np.float64], correction: Correction,
+) -> tuple[Term, ...]:  # fmt: skip
     from scipy.special import fdtrc
 
-    total, residual, df = stats["total"], stats["residual"], stats["df"]
-    error = residual / df if df > 0 and not math.isnan(residual) else math.nan
-    adjusted = np.full(len(terms), np.nan) if p_items is None else np.asarray(adjust(p_items, method=correction))  # type: ignore[arg-type]
+    adjusted = adjust(p_items, method=correction)
     rows = []
     for i, term in enumerate(terms):
-        ss, own = float(stats["squares"][i]), int(stats["dfs"][i])
-        f = ss / own / error if own > 0 and error > 0 else math.nan
+        own, f, total = int(stats["dfs"][i]), float(stats["f"][i]), stats["total"]
+        known = own > 0 and total > 0
         rows.append(
             Term(
-                name=":".join(used[j] for j in term), order=len(term), sum_of_squares=ss, df=own,
-                eta2=ss / total if total > 0 else math.nan,
-                interval=(math.nan, math.nan) if intervals is None else tuple(map(float, intervals[:, i])),  # type: ignore[arg-type]
-                partial_eta2=ss / (ss + residual) if not math.isnan(residual) and ss + residual > 0 else math.nan,
-                omega2=(ss - own * error) / (total + error) if not math.isnan(error) and total > 0 else math.nan,
-                f=f, p_rows=float(fdtrc(own, df, f)) if not math.isnan(f) else math.nan,
-                p_items=math.nan if p_items is None else float(p_items[i]), p_adjusted=float(adjusted[i]),
+                name=":".join(used[j] for j in term), order=len(term), df=own,
+                sum_of_squares=float(stats["squares"][i]),
+                eta2=float(stats["squares"][i]) / total if known else math.nan,
+                interval=(float(intervals[0, i]), float(intervals[1, i])) if known else (math.nan, math.nan),
+                partial_eta2=float(stats["partial"][i]) if known else math.nan,
+                omega2=float(stats["omega2"][i]) if known else math.nan,
+                eta2_logit=float(logit[i]) if known else math.nan,
+                f=f, p_rows=float(fdtrc(own, stats["f_df"], f)) if not math.isnan(f) else math.nan,
+                p_items=float(p_items[i]), p_adjusted=float(adjusted[i]),
             )
         )  # fmt: skip
     return tuple(rows)
 
 
-def _by_item(
-    y: NDArray[np.float64],
-    codes: NDArray[np.int64],
-    shape: tuple[int, ...],
-    terms: Terms,
-    item: NDArray[np.int64] | None,
-    level: float,
-    n_resamples: int,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-    """Return permutation p-values of the terms and intervals of their eta2, where items meet all conditions."""
-    if item is None:
-        return None, None
-    _, item = np.unique(item, return_inverse=True)
-    cube, count = cell_means(y, np.vstack([item, codes]), (int(item.max()) + 1, *shape))
-    if (count == 0).any() or len(cube) < 2:
-        return None, None
-    observed = balanced_squares(cube.mean(axis=0), terms)
-    p_values = np.empty(len(terms))
-    for i, term in enumerate(terms):
-        above = 0
-        for _ in range(n_resamples):
-            shuffled = _shuffled(cube, term, rng)
-            above += balanced_squares(shuffled.mean(axis=0), (term,))[0] >= observed[i] * (1 - 1e-12)
-        p_values[i] = (1 + above) / (n_resamples + 1)
-    drawn = np.empty((n_resamples, len(terms)))
-    for b in range(n_resamples):
-        mean = cube[rng.integers(len(cube), size=len(cube))].mean(axis=0)
-        whole = float(((mean - mean.mean()) ** 2).sum())
-        drawn[b] = balanced_squares(mean, terms) / whole if whole > 0 else np.nan
-    return p_values, np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-
-
-def _shuffled(cube: NDArray[np.float64], term: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Shuffle the levels of the term's factors within each item, alike across the levels of the others.
-
-    An interaction is shuffled as one factor of all its combinations, after the effects below it are taken out.
-    """
-    axes = [i + 1 for i in term]
-    moved = np.moveaxis(cube, axes, range(1, len(axes) + 1))
-    sizes = moved.shape[1 : len(axes) + 1]
-    work = moved
-    if len(axes) > 1:
-        for axis in range(1, len(axes) + 1):
-            work = work - work.mean(axis=axis, keepdims=True)
-    flat = work.reshape(len(cube), int(np.prod(sizes)), -1)
-    order = np.argsort(rng.random(flat.shape[:2]), axis=1)
-    out = np.take_along_axis(flat, order[:, :, None], axis=1).reshape(moved.shape)
-    return np.moveaxis(out, range(1, len(axes) + 1), axes)
-
-
-def _reversals(mean: NDArray[np.float64], used: list[str]) -> dict[str, float]:
+def _reversals(mean: NDArray[np.float64], used: tuple[str, ...]) -> dict[str, float]:
     """Return for each pair of factors (F, G) the share of level pairs of F whose order differs between levels of G."""
     found = {}
     for i in range(len(used)):
@@ -281,7 +302,7 @@ def _reversals(mean: NDArray[np.float64], used: list[str]) -> dict[str, float]:
             if i == j:
                 continue
             others = tuple(k for k in range(mean.ndim) if k not in (i, j))
-            table = np.nanmean(mean, axis=others) if others else mean
+            table = _mean_over(mean, others)
             table = table if i < j else table.T  # levels of F in rows
             signs = [np.sign(table[a] - table[b]) for a, b in combinations(range(len(table)), 2)]
             pairs = [(s[c], s[d]) for s in signs for c, d in combinations(range(table.shape[1]), 2)]
@@ -290,43 +311,8 @@ def _reversals(mean: NDArray[np.float64], used: list[str]) -> dict[str, float]:
     return found
 
 
-def _units(
-    y: NDArray[np.float64], coded: dict[str, Factor], used: list[str], unit: str, group: str | None, level: float
-) -> tuple[UnitTest, ...]:
-    found = []
-    for name in used:
-        factor = coded[name]
-        if name == unit or factor.n_levels > 4:
-            continue
-        for a, b in combinations(range(factor.n_levels), 2):
-            sets: list[tuple[str, NDArray[np.bool_]]] = [("all", np.ones(len(y), bool))]
-            if group is not None:
-                g = coded[group]
-                sets += [(level_name, g.codes == code) for code, level_name in enumerate(g.levels)]
-            found += [_unit_test(y, factor, coded[unit], name, unit, a, b, who, rows, level) for who, rows in sets]
-    return tuple(found)
-
-
-def _unit_test(
-    y: NDArray[np.float64], factor: Factor, units: Factor, name: str, unit: str, a: int, b: int, who: str,
-    rows: NDArray[np.bool_], level: float,
-) -> UnitTest:  # fmt: skip
-    means = []
-    for code in (a, b):
-        chosen = rows & (factor.codes == code)
-        count = np.bincount(units.codes[chosen], minlength=units.n_levels)
-        total = np.bincount(units.codes[chosen], weights=y[chosen], minlength=units.n_levels)
-        means.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
-    diff = means[0] - means[1]
-    diff = diff[~np.isnan(diff)]
-    mean = mean_se(diff)
-    low, high, _ = t_interval(mean.value, mean.standard_error, df=mean.df, level=level)
-    plus, minus = int((diff > 0).sum()), int((diff < 0).sum())
-    n = plus + minus
-    sign = min(1.0, 2 * float(binomial_cdf(min(plus, minus), n, 0.5))) if n else math.nan
-    return UnitTest(
-        factor=name, a=factor.levels[a], b=factor.levels[b], unit=unit, group=who, difference=mean.value,
-        standard_error=mean.standard_error, interval=(low, high), df=mean.df,
-        p_value=two_sided_p(mean.value / mean.standard_error, mean.df) if mean.standard_error > 0 else math.nan,
-        p_sign=sign, n_units=len(diff), reason=mean.reason,
-    )  # fmt: skip
+def _mean_over(mean: NDArray[np.float64], axes: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return means over the cells that are filled, NaN where none is."""
+    known = ~np.isnan(mean)
+    count = known.sum(axis=axes)
+    return np.asarray(np.where(count > 0, np.where(known, mean, 0).sum(axis=axes) / np.maximum(count, 1), np.nan))

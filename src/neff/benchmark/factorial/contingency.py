@@ -10,7 +10,7 @@ import numpy as np
 
 from neff.errors import ArgumentError
 from neff.reasons import Reason
-from neff.results import json_number
+from neff.results import Column, Table, json_number
 from neff.stats._options import seeded
 from neff.stats._special import chi2_sf
 from neff.stats._validate import check_count
@@ -48,6 +48,14 @@ class ContingencyTest:
     n: int
     seed: int | None = None
     reason: Reason | None = None
+
+    def table(self) -> Table:
+        """Return one row."""
+        columns = (
+            Column("statistic", "chi2", "number"), Column("df", "df", "count"), Column("p", "p", "p"),
+            Column("v", "Cramér's V", "number"), Column("least", "Smallest expected", "number", 1),
+        )  # fmt: skip
+        return Table(columns, ((self.statistic, self.df, self.p_value, self.cramers_v, self.smallest_expected),))
 
     def __str__(self) -> str:
         if self.reason is not None:
@@ -94,7 +102,7 @@ def chi_squared(table: ArrayLike, *, n_resamples: int = 9999, rng: Any = None) -
     chi2(3) = 2.4897, p = 0.4772 (chi-squared), V = 0.033
     """
     counts = np.asarray(table, np.float64)
-    bad = counts.ndim != 2 or not ((counts >= 0) & (counts == np.floor(counts))).all()
+    bad = counts.ndim != 2 or not (np.isfinite(counts) & (counts >= 0) & (counts == np.floor(counts))).all()
     if bad or min(counts.shape) < 2:
         raise ArgumentError(
             "table", "counts in two rows and two columns or more", table, "Not shares.", call="chi_squared"

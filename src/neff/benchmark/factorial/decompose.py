@@ -85,20 +85,23 @@ def contrasts(codes: NDArray[np.int64], levels: tuple[int, ...], terms: Terms) -
 
 
 def type_two_squares(
-    score: NDArray[np.float64], columns: list[NDArray[np.float64]], terms: Terms
+    mean: NDArray[np.float64], count: NDArray[np.int64], terms: Terms
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], float, int]:
-    """Return type II sums of squares and degrees of freedom of the terms, and those of the residual."""
-    intercept = np.ones((len(score), 1))
+    """Return type II sums of squares and degrees of freedom of the terms, and those left over between the cells.
+
+    Least squares on cell means, weighted by their counts, is least squares on the rows, without the variation within
+    cells.
+    """
+    filled = count.ravel() > 0
+    codes = np.stack([axis.ravel()[filled] for axis in np.indices(mean.shape)])
+    root = np.sqrt(count.ravel()[filled])
+    columns = [root[:, None] * block for block in contrasts(codes, mean.shape, terms)]
+    score = root * mean.ravel()[filled]
 
     def residual(kept: list[int]) -> tuple[float, int]:
-        design = np.hstack([intercept, *(columns[i] for i in kept)])
-        _, square, rank, _ = np.linalg.lstsq(design, score, rcond=None)
-        rest = (
-            float(square[0])
-            if len(square)
-            else float(((score - design @ np.linalg.lstsq(design, score, rcond=None)[0]) ** 2).sum())
-        )
-        return rest, int(rank)
+        design = np.hstack([root[:, None], *(columns[i] for i in kept)])
+        best, _, rank, _ = np.linalg.lstsq(design, score, rcond=None)
+        return float(((score - design @ best) ** 2).sum()), int(rank)
 
     squares, dfs = np.zeros(len(terms)), np.zeros(len(terms), np.int64)
     for i, term in enumerate(terms):

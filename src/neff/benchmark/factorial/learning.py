@@ -15,15 +15,18 @@ from neff.errors import ArgumentError
 from neff.reasons import Reason
 from neff.results import Column, Estimate, Table, json_number
 from neff.stats._options import seeded
-from neff.stats._validate import check_count, check_level, check_vector
+from neff.stats._validate import check_count, check_level, check_number, check_vector
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["LearningCurve", "fit_learning_curve"]
 
 FEWEST_SIZES = 4
 LOWEST, HIGHEST = 0.01, 3.0
+GRID, ROUNDS = 41, 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +45,8 @@ class LearningCurve:
         (A, B, C) of each bootstrap resample of runs, shape (n_resamples, 3).
     warnings
         What weakens it.
+    targets, ahead
+        Scores to reach and sizes to forecast that were asked for: see `forecasts`.
     """
 
     limit: float
@@ -56,6 +61,8 @@ class LearningCurve:
     seed: int | None
     reason: Reason | None = None
     warnings: tuple[str, ...] = ()
+    targets: tuple[float, ...] = ()
+    ahead: tuple[float, ...] = ()
 
     def at(self, n: float) -> Estimate:
         """Return the score at a training size: interpolated within the sizes, else from the curve.
@@ -75,7 +82,11 @@ class LearningCurve:
         return self._estimate(self.limit - self.scale * n**-self.rate, drawn, "score")
 
     def needed(self, target: float) -> Estimate:
-        """Return the training size at which the curve reaches a score; infinity where it never does."""
+        """Return the training size at which the curve reaches a score; infinity where it never does.
+
+        With the score of a zero-shot model as the target, the upper end of the interval is the size from which on the
+        curve is surely better.
+        """
         if self.reason is not None:
             return Estimate(math.nan, level=self.level, metric="examples", reason=self.reason)
         value = _size_for(self.limit, self.scale, self.rate, target)
@@ -99,10 +110,26 @@ class LearningCurve:
         )  # fmt: skip
         return Table(columns, tuple(zip(self.sizes, self.means, self.fitted, self.n_runs, strict=True)))
 
+    def forecasts(self) -> Table | None:
+        """Return the sizes that the targets take and the scores at the sizes ahead; None where nothing was asked."""
+        if not self.targets and not self.ahead:
+            return None
+        columns = (
+            Column("question", "Question"), Column("value", "Answer", "number", 4),
+            Column("interval", "Interval", "interval", 4),
+        )  # fmt: skip
+        sizes = ((f"examples for {target:g}", self.needed(target)) for target in self.targets)
+        scores = ((f"score at {n:,.0f}", self.at(n)) for n in self.ahead)
+        return Table(columns, tuple((name, e.value, e.interval) for name, e in (*sizes, *scores)))
+
     def __str__(self) -> str:
-        if self.reason is not None:
-            return f"{self.table()}\nno curve: {self.reason}"
-        return f"{self.table()}\n{self.limit:.4f} - {self.scale:.4f} n^-{self.rate:.4f}"
+        asked = self.forecasts()
+        curve = (
+            f"{self.limit:.4f} - {self.scale:.4f} n^-{self.rate:.4f}"
+            if self.reason is None
+            else f"no curve: {self.reason}"
+        )
+        return "\n".join([str(self.table()), curve, *([str(asked)] if asked else [])])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -112,6 +139,8 @@ class LearningCurve:
             **{name: json_number(getattr(self, name)) for name in ("limit", "scale", "rate")},
             **{name: [json_number(float(x)) for x in getattr(self, name)] for name in lines},
             "n_runs": self.n_runs.tolist(),
+            "needed": [{"target": t} | self.needed(t).to_dict() for t in self.targets],
+            "ahead": [{"size": n} | self.at(n).to_dict() for n in self.ahead],
             "level": self.level,
             "seed": self.seed,
             "reason": None if self.reason is None else str(self.reason),
@@ -126,7 +155,14 @@ def _size_for(limit: float, scale: float, rate: float, target: float) -> float:
 
 
 def fit_learning_curve(
-    size: ArrayLike, score: ArrayLike, *, level: float = 0.95, n_resamples: int = 500, rng: Any = None
+    size: ArrayLike,
+    score: ArrayLike,
+    *,
+    targets: Sequence[float] = (),
+    at: Sequence[float] = (),
+    level: float = 0.95,
+    n_resamples: int = 500,
+    rng: Any = None,
 ) -> LearningCurve:
     """Fit score = A - B n^-C to training runs of several sizes.
 
@@ -136,6 +172,8 @@ def fit_learning_curve(
     ----------
     size, score
         Training examples and score in [0, 1] of each run, shape (n_runs,); several runs per size give the interval.
+    targets, at
+        Scores to reach, and sizes to forecast the score at; they can also be asked of the result.
     level
         Coverage of the intervals.
     n_resamples, rng
@@ -155,6 +193,9 @@ def fit_learning_curve(
     -----
     Least squares of the size means, weighted by their precision where every size has two runs or more; A in [0, 1], B
     at least 0, C in [0.01, 3]. For each C the best A and B have a closed form, so that the search is over one number.
+
+    Percentile intervals of a curve of three parameters are somewhat narrow: with five runs at each of seven sizes, 90%
+    intervals of the score at twice the largest size held the truth in 80% of 150 simulations, missing on both sides.
 
     References
     ----------
@@ -177,6 +218,12 @@ def fit_learning_curve(
         if bad.any():
             values = x if name == "size" else y
             raise ArgumentError(name, must, float(values[bad][0]), call="fit_learning_curve")
+    for name, numbers in (("targets", targets), ("at", at)):
+        for number in numbers:
+            known = check_number(number, argument=name, call="fit_learning_curve")
+            if not math.isfinite(known) or (name == "at" and known <= 0):
+                raise ArgumentError(name, "finite, and sizes positive", number, call="fit_learning_curve")
+    asked: dict[str, Any] = {"targets": tuple(map(float, targets)), "ahead": tuple(map(float, at))}
     generator, seed = seeded(rng, call="fit_learning_curve")
     sizes, back = np.unique(x, return_inverse=True)
     counts = np.bincount(back)
@@ -185,25 +232,45 @@ def fit_learning_curve(
     if len(sizes) < FEWEST_SIZES:
         nan = math.nan
         return LearningCurve(
-            nan, nan, nan, sizes, means, np.full(len(sizes), nan), counts, np.zeros((0, 3)), level, seed, Reason.TOO_FEW
+            nan,
+            nan,
+            nan,
+            sizes,
+            means,
+            np.full(len(sizes), nan),
+            counts,
+            np.zeros((0, 3)),
+            level,
+            seed,
+            Reason.TOO_FEW,
+            **asked,
         )
     weight = _weights(runs)
     a, b, c = _curve(sizes, means, weight)
     drawn = np.empty((n_resamples, 3))
-    left_over = means - (a - b * sizes**-c)
-    single = bool((counts == 1).all())
+    noise = _noise(runs, means - (a - b * sizes**-c))
     for k in range(n_resamples):
-        if single:  # without repeats the residuals of the curve are what there is to draw
-            again = np.clip(means - left_over + generator.choice(left_over, len(sizes)), 0, 1)
-        else:
-            again = np.array([generator.choice(r, len(r)).mean() for r in runs])
-        drawn[k] = _curve(sizes, again, weight)
+        again = means + [generator.choice(own, count).mean() for own, count in zip(noise, counts, strict=True)]
+        drawn[k] = _curve(sizes, np.clip(again, 0, 1), weight)
+    single = bool((counts == 1).all())
     warnings: tuple[str, ...] = ()
     if single:
         warnings += ("one run per size: the interval rests on the curve's residuals",)
-    if c in (LOWEST, HIGHEST) or a == 1:
+    if not LOWEST * 1.001 < c < HIGHEST * 0.999 or a == 1:
         warnings += ("a parameter is at the end of its range",)
-    return LearningCurve(a, b, c, sizes, means, a - b * sizes**-c, counts, drawn, level, seed, None, warnings)
+    return LearningCurve(a, b, c, sizes, means, a - b * sizes**-c, counts, drawn, level, seed, None, warnings, **asked)
+
+
+def _noise(runs: list[NDArray[np.float64]], residual: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return what is drawn from at each size: deviations of its runs, made as large as those of fresh runs are.
+
+    A size of one run takes the deviations of all; without any repeats the curve's residuals are what there is.
+    """
+    apart = [(r - r.mean()) * math.sqrt(len(r) / max(len(r) - 1, 1)) for r in runs]
+    repeated = [r for r in apart if len(r) > 1]
+    if not repeated:
+        return [residual * math.sqrt(len(runs) / (len(runs) - 3))] * len(runs)
+    return [r if len(r) > 1 else np.concatenate(repeated) for r in apart]
 
 
 def _weights(runs: list[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -217,24 +284,26 @@ def _weights(runs: list[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 
 def _curve(n: NDArray[np.float64], y: NDArray[np.float64], w: NDArray[np.float64]) -> tuple[float, float, float]:
-    from scipy.optimize import minimize_scalar
+    """Return A, B and C. C is searched on a grid that closes in; the best A and B at each have a closed form."""
+    w = w / w.sum()
+    my = w @ y
 
-    def best(c: float) -> tuple[float, float, float]:
-        """Return the weighted residual sum and the best A in [0, 1] and B >= 0 at one C."""
-        z = n**-c
-        mz, my = (w @ z) / w.sum(), (w @ y) / w.sum()
-        spread = w @ (z - mz) ** 2
-        b = max(-(w @ ((z - mz) * (y - my))) / spread, 0.0) if spread > 0 else 0.0
+    def best(c: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        z = n ** -c[:, None]
+        mz = z @ w
+        spread = (z - mz[:, None]) ** 2 @ w
+        slope = (z - mz[:, None]) @ (w * (y - my))
+        b = np.maximum(np.divide(-slope, spread, out=np.zeros_like(c), where=spread > 0), 0)
         a = my + b * mz
-        if not 0 <= a <= 1:
-            a = min(max(a, 0.0), 1.0)
-            b = max(float((w * z) @ (a - y)) / float((w * z) @ z), 0.0)
-        return float(w @ (y - a + b * z) ** 2), float(a), float(b)
+        over = a > 1
+        b = np.where(over, np.maximum(z @ (w * (1 - y)) / (z**2 @ w), 0), b)
+        a = np.minimum(a, 1)
+        return (y - a[:, None] + b[:, None] * z) ** 2 @ w, a, b
 
-    grid = np.geomspace(LOWEST, HIGHEST, 60)
-    first = int(np.argmin([best(c)[0] for c in grid]))
-    low, high = grid[max(first - 1, 0)], grid[min(first + 1, 59)]
-    found = minimize_scalar(lambda c: best(c)[0], bounds=(low, high), method="bounded", options={"xatol": 1e-10})
-    c = float(found.x)
-    _, a, b = best(c)
-    return a, b, c
+    grid = np.geomspace(LOWEST, HIGHEST, GRID)
+    for _ in range(ROUNDS):
+        loss, a, b = best(grid)
+        k = int(np.argmin(loss))
+        found = float(a[k]), float(b[k]), float(grid[k])
+        grid = np.geomspace(grid[max(k - 1, 0)], grid[min(k + 1, GRID - 1)], GRID)
+    return found

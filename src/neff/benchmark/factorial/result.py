@@ -25,11 +25,15 @@ class Term:
     order
         1 for a main effect.
     sum_of_squares, df
-        In the decomposition; equal weight for each cell where it is balanced, else type II.
-    eta2, interval
-        Share of the variation; its bootstrap interval over items.
+        In the decomposition: over cell means with items, over rows without.
+    eta2
+        Share of the variation.
+    interval
+        Bootstrap over items, for the share without what the sampling of items adds (that is `omega2`).
     partial_eta2, omega2
-        Against the residual alone; less what chance adds. NaN without a residual.
+        Against the own error alone; less what chance adds (can be below 0). NaN without items or a residual.
+    eta2_logit
+        Share of the variation of the log odds of cell means.
     f, p_rows
         F test with rows as units: right only where rows are independent. NaN without a residual.
     p_items, p_adjusted
@@ -44,6 +48,7 @@ class Term:
     interval: tuple[float, float]
     partial_eta2: float
     omega2: float
+    eta2_logit: float
     f: float
     p_rows: float
     p_items: float
@@ -60,8 +65,12 @@ class UnitTest:
         What is compared, and over what.
     difference, interval, standard_error, df, p_value
         Mean of a - b over units, paired t.
+    p_adjusted
+        Of the t tests, for all tests over units.
     p_sign
         Two-sided exact sign test.
+    p_equivalent
+        Of two one-sided t tests: small where the difference is surely below the margin. NaN without a margin.
     n_units
         Units that have both.
     group
@@ -78,12 +87,14 @@ class UnitTest:
     interval: tuple[float, float]
     df: float
     p_value: float
+    p_adjusted: float
     p_sign: float
+    p_equivalent: float
     n_units: int
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FactorialResult:
     """Effects in a grid of evaluations.
 
@@ -102,7 +113,11 @@ class FactorialResult:
     factors, levels
         Names.
     balanced
-        Whether every cell has the same number of scores.
+        Whether every cell counts the same, so that shares add up.
+    by_item
+        Whether items are the units: shares are then of the variation of cell means, else of rows.
+    means
+        Of each cell, shape (levels of the first factor, ...).
     n, n_items, n_cells, n_empty
         Scores, items, cells, and cells without any.
     """
@@ -118,6 +133,7 @@ class FactorialResult:
     levels: tuple[tuple[str, ...], ...]
     means: Any
     balanced: bool
+    by_item: bool
     n: int
     n_items: int
     n_cells: int
@@ -139,28 +155,43 @@ class FactorialResult:
         columns = (
             Column("name", "Term"), Column("df", "df", "count"), Column("eta2", "eta2", "number"),
             Column("interval", "Interval", "interval"), Column("partial_eta2", "partial eta2", "number"),
-            Column("omega2", "omega2", "number"), Column("p_items", "p (items)", "p"),
+            Column("omega2", "omega2", "number"), Column("eta2_logit", "eta2 of log odds", "number"),
+            Column("p_items", "p (items)", "p"),
             Column("p_adjusted", "p adjusted", "p"), Column("p_rows", "p (rows)", "p"),
         )  # fmt: skip
         rows = tuple(
-            (t.name, t.df, t.eta2, t.interval, t.partial_eta2, t.omega2, t.p_items, t.p_adjusted, t.p_rows)
+            (
+                t.name,
+                t.df,
+                t.eta2,
+                t.interval,
+                t.partial_eta2,
+                t.omega2,
+                t.eta2_logit,
+                t.p_items,
+                t.p_adjusted,
+                t.p_rows,
+            )
             for t in self.terms
         )
-        keep = [i for i in range(len(columns)) if i < 3 or any(not _missing(row[i]) for row in rows)]
-        return Table(tuple(columns[i] for i in keep), tuple(tuple(row[i] for i in keep) for row in rows))
+        return _without_empty(columns, rows, 3)
 
     def unit_table(self) -> Table:
         """Return one row per paired test over units."""
-        columns = (
+        columns: tuple[Column, ...] = (
             Column("factor", "Factor"), Column("pair", "Levels"), Column("group", "Units"),
             Column("difference", "Difference", "signed"), Column("interval", "Interval", "interval"),
-            Column("p", "p (t)", "p"), Column("p_sign", "p (sign)", "p"), Column("n", "Units", "count"),
+            Column("p", "p (t)", "p"), Column("p_adjusted", "p adjusted", "p"), Column("p_sign", "p (sign)", "p"),
+            Column("p_equivalent", "p (same)", "p"), Column("n", "n", "count"),
         )  # fmt: skip
         rows = tuple(
-            (u.factor, f"{u.a} - {u.b}", u.group, u.difference, u.interval, u.p_value, u.p_sign, u.n_units)
+            (
+                u.factor, f"{u.a} - {u.b}", u.group, u.difference, u.interval, u.p_value, u.p_adjusted, u.p_sign,
+                u.p_equivalent, u.n_units,
+            )
             for u in self.units
-        )
-        return Table(columns, rows)
+        )  # fmt: skip
+        return _without_empty(columns, rows, 3)
 
     def __str__(self) -> str:
         parts = [
@@ -171,7 +202,8 @@ class FactorialResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        numbers = ("sum_of_squares", "eta2", "partial_eta2", "omega2", "f", "p_rows", "p_items", "p_adjusted")
+        numbers: tuple[str, ...] = ("sum_of_squares", "eta2", "partial_eta2", "omega2", "eta2_logit", "f", "p_rows")
+        numbers += ("p_items", "p_adjusted")
         return {
             "schema": "neff.factorial/1",
             "terms": [
@@ -189,14 +221,17 @@ class FactorialResult:
                     "factor": u.factor, "a": u.a, "b": u.b, "unit": u.unit, "group": u.group,
                     "difference": json_number(u.difference), "standard_error": json_number(u.standard_error),
                     "interval": [json_number(x) for x in u.interval], "df": json_number(u.df),
-                    "p_value": json_number(u.p_value), "p_sign": json_number(u.p_sign), "n_units": u.n_units,
+                    "p_value": json_number(u.p_value), "p_adjusted": json_number(u.p_adjusted),
+                    "p_sign": json_number(u.p_sign), "p_equivalent": json_number(u.p_equivalent), "n_units": u.n_units,
                     "reason": None if u.reason is None else str(u.reason),
                 }
                 for u in self.units
             ],
             "factors": list(self.factors),
             "levels": [list(names) for names in self.levels],
+            "means": [json_number(float(x)) for x in self.means.ravel()],
             "balanced": self.balanced,
+            "by_item": self.by_item,
             "n": self.n,
             "n_items": self.n_items,
             "n_cells": self.n_cells,
@@ -207,6 +242,12 @@ class FactorialResult:
             "reason": None if self.reason is None else str(self.reason),
             "notes": list(self.notes),
         }  # fmt: skip
+
+
+def _without_empty(columns: tuple[Column, ...], rows: tuple[tuple[Any, ...], ...], always: int) -> Table:
+    """Return a table without the columns that hold nothing."""
+    keep = [i for i in range(len(columns)) if i < always or any(not _missing(row[i]) for row in rows)]
+    return Table(tuple(columns[i] for i in keep), tuple(tuple(row[i] for i in keep) for row in rows))
 
 
 def _missing(value: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neff.errors import ArgumentError
-from neff.results import Estimate, json_number
+from neff.results import Column, Estimate, Table, json_number
 from neff.stats import mean_se, t_interval
 from neff.stats._options import seeded
 from neff.stats._validate import check_count, check_level, check_rng
@@ -58,6 +58,11 @@ class FrozenChoice:
     n_tried: int
     dev_scores: dict[str, float]
     seed: int | None
+
+    def table(self) -> Table:
+        """Return the development score of each configuration, the best first."""
+        columns = (Column("name", "Configuration"), Column("score", "Development score", "number"))
+        return Table(columns, tuple(sorted(self.dev_scores.items(), key=lambda pair: -pair[1])))
 
     def __str__(self) -> str:
         low, high = self.test.interval
@@ -113,7 +118,7 @@ def split_items(items: Sequence[Any], *, dev: float = 0.5, rng: Any = None) -> N
     """
     rng = check_rng(rng, call="split_items")
     names, back = np.unique(np.asarray(items), return_inverse=True)
-    size = round(dev * len(names))
+    size = round(dev * len(names)) if 0 < dev < 1 else 0
     if not 0 < size < len(names):
         raise ArgumentError(
             "dev", "a share that leaves items on both sides", dev, f"There are {len(names)}.", call="split_items"
@@ -178,7 +183,10 @@ def choose_on_dev(
     """
     level = check_level(level, call="choose_on_dev")
     n_resamples = check_count(n_resamples, argument="n_resamples", call="choose_on_dev", minimum=1)
-    mask = np.asarray(dev, bool)
+    given = np.asarray(dev)
+    if given.ndim != 1 or not np.isin(given, (0, 1)).all():
+        raise ArgumentError("dev", "True or False per item", "other values", call="choose_on_dev")
+    mask = given.astype(bool)
     names = tuple(scores)
     table = [np.asarray(scores[name], np.float64) for name in names]
     if not names or any(row.shape != mask.shape for row in table):

@@ -189,8 +189,6 @@ def _floats(values: NDArray[np.float64]) -> tuple[float, ...]:
 def frozen_choice_document(result: FrozenChoice, *, gates: Sequence[Gate] = ()) -> Document:
     """Return the document of a choice that was frozen: its held-out score, and what choosing added."""
     low, high = result.test.interval
-    columns = (Column("name", "Configuration"), Column("score", "Development score", "number"))
-    rows = tuple(sorted(result.dev_scores.items(), key=lambda pair: -pair[1]))
     return Document(
         title=(Name(result.chosen), f": {result.test.value:.3f} on items that took no part in choosing it"),
         kind="validation first",
@@ -204,22 +202,17 @@ def frozen_choice_document(result: FrozenChoice, *, gates: Sequence[Gate] = ()) 
             Fact("Frozen", result.fingerprint),
         ),
         notices=gate_notices(gates),
-        sections=(Section((), (TableBlock(Table(columns, rows), "All that was tried"),)),),
+        sections=(Section((), (TableBlock(result.table(), "All that was tried"),)),),
     )
 
 
 @document.register(ContingencyTest)
 def contingency_document(result: ContingencyTest, *, gates: Sequence[Gate] = ()) -> Document:
     """Return the document of a chi-squared test."""
-    columns = (
-        Column("statistic", "chi2", "number"), Column("df", "df", "count"), Column("p", "p", "p"),
-        Column("v", "Cramér's V", "number"), Column("least", "Smallest expected", "number", 1),
-    )  # fmt: skip
-    row = (result.statistic, result.df, result.p_value, result.cramers_v, result.smallest_expected)
     return Document(
         title=(f"Undefined: {result.reason}" if result.reason else f"chi2({result.df}) = {result.statistic:.3f}",),
         kind="contingency table",
         facts=(Fact("Counts", count(result.n)), Fact("p from", result.method)),
         notices=gate_notices(gates),
-        sections=(Section((), (TableBlock(Table(columns, (row,)), "Test"),)),),
+        sections=(Section((), (TableBlock(result.table(), "Test"),)),),
     )
