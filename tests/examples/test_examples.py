@@ -33,7 +33,10 @@ def run(name, folder):
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("name", sorted({path.name for path in EXAMPLES.glob("*.py")} - {MAKES_DATA}))
+FOUND = {path.relative_to(EXAMPLES).as_posix() for kind in ("*.py", "benchmark/*.py") for path in EXAMPLES.glob(kind)}
+
+
+@pytest.mark.parametrize("name", sorted(FOUND - {MAKES_DATA}))
 def test_example_prints_what_it_says(name, tmp_path):
     assert run(name, tmp_path) == shown(name)
     assert not list(tmp_path.iterdir())
