@@ -54,15 +54,26 @@ bench: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/zensical build --clean --strict
 
-# Logs of the real producers, made offline in environments of their own (they need dozens of packages); and of those
-# that do not run offline, from what their source says.
+# Logs of the real producers, made offline in environments of their own (they need dozens of packages, in versions that
+# do not fit together); and what no run gives, traps of old versions above all, from what their source says.
+PRODUCERS := alpaca_eval:alpaca-eval,setuptools<81 helm:crfm-helm lighteval:lighteval,xxhash<4 \
+	opencompass:opencompass,pyarrow<21 verifiers:verifiers
 fixtures: $(VENV)/.dev
 	$(PYTHON) -m venv $(VENV)-fixtures
 	$(VENV)-fixtures/bin/python -m pip install -q torch==2.13.0
 	$(VENV)-fixtures/bin/python -m pip install -q -c constraints.txt inspect-ai lm-eval zstandard
 	$(VENV)-fixtures/bin/python tests/fixtures/make_fixtures.py
 	sh tests/fixtures/make_promptfoo.sh
+	for each in $(foreach each,$(PRODUCERS),'$(each)'); do \
+		name=$${each%%:*}; packages=$$(echo "$${each#*:}" | tr , ' '); \
+		$(PYTHON) -m venv $(VENV)-$$name && $(VENV)-$$name/bin/python -m pip install -q torch==2.13.0 $$packages \
+			&& $(VENV)-$$name/bin/python tests/fixtures/make_$$name.py || exit 1; \
+	done
+	python3.12 -m venv $(VENV)-every_eval_ever && $(VENV)-every_eval_ever/bin/python -m pip install -q every-eval-ever
+	$(VENV)-every_eval_ever/bin/python tests/fixtures/make_every_eval_ever.py
+	$(PIP) install --no-deps --target $(VENV)-fixtures/extra cachetools fastapi uvicorn starlette h11 ipython traitlets
+	PYTHONPATH=$(VENV)-fixtures/extra $(BIN)/python tests/fixtures/make_training.py
 	$(BIN)/python tests/fixtures/make_built_fixtures.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-fixtures node_modules site .cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* node_modules site .cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

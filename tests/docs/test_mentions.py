@@ -17,7 +17,7 @@ NAME = re.compile(r"(?<![\w/.-])neff(?:\.\w+)+(?![\w/])")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 FENCE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
-OTHERS = {"--write", "--log", "--limit", "--save-details"}
+OTHERS = {"--write", "--measure", "--log", "--limit", "--save-details"}
 """Options of other programs that pages mention."""
 BRITISH = re.compile(
     r"\b(?:(?:colour|behaviour|favour|honour|licence|modell|centre|catalogue|labell|unlabell)\w*|grey|analys(?:e|ed|ing)"

@@ -51,7 +51,7 @@ def run(tmp_path: Path) -> Path:
     shutil.copytree(LOGS, tmp_path / "out")
     root = tmp_path / "out"
     details(root=root).rename(details(root=root).with_name(f"details_gsm8k|0_{TIME}.parquet"))
-    stated = json.loads(results(root=root).read_text().replace('"gsm8k_0"', '"gsm8k:0"'))
+    stated = json.loads(results(root=root).read_text().replace('"gsm8k|0"', '"gsm8k:0"'))
     results(root=root).write_text(json.dumps(stated))
     return root
 
@@ -59,7 +59,7 @@ def run(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("model", ["org/alpha", "org/beta"])
 def test_means_and_errors_are_those_of_the_results(model: str) -> None:
     table = load(details(model))
-    stated = json.loads(results(model).read_text())["results"]["gsm8k_0"]
+    stated = json.loads(results(model).read_text())["results"]["gsm8k|0"]
     assert table.model.levels == (model,)
     assert table.metric.levels == ("edit_distance", "extractive_match")
     for estimate in evaluate(table).estimates:

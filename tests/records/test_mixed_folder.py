@@ -169,9 +169,9 @@ def alpaca_eval() -> Iterator[tuple[Any, ...]]:
 def lighteval() -> Iterator[tuple[Any, ...]]:
     for model in ("org/alpha", "org/beta"):
         (path,) = (FIXTURES / "lighteval" / "results" / model).iterdir()
-        found = json.loads(path.read_text())["results"]["gsm8k_0"]
-        yield model, "gsm8k_0", "extractive_match", found["extractive_match"], found["extractive_match_stderr"]
-        yield model, "gsm8k_0", "edit_distance", found["edit_distance"], None
+        found = json.loads(path.read_text())["results"]["gsm8k|0"]
+        yield model, "gsm8k|0", "extractive_match", found["extractive_match"], found["extractive_match_stderr"]
+        yield model, "gsm8k|0", "edit_distance", found["edit_distance"], None
 
 
 def every_eval_ever() -> Iterator[tuple[Any, ...]]:

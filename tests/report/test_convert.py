@@ -234,6 +234,16 @@ def test_large_files_that_do_not_match_are_read_into_memory(tmp_path: Path) -> N
     assert "the files are large: only columns with a role were written" not in done.notes
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("name", ["half a \ud800", "nul \0"])
+def test_names_of_columns_that_cannot_be_written(name: str, suffix: str, tmp_path: Path) -> None:
+    source = tmp_path / "a.jsonl"
+    source.write_text("".join(json.dumps({"item": f"q{i}", "model": "m", "score": i, name: i}) + "\n" for i in (0, 1)))
+    with pytest.raises(RecordsError, match="which cannot be written"):
+        convert(source, tmp_path / f"b{suffix}")
+    assert list(tmp_path.iterdir()) == [source]
+
+
 @pytest.mark.usefixtures("tiny_memory")
 def test_a_large_file_that_grows_between_its_two_readings_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

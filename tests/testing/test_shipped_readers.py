@@ -18,16 +18,25 @@ FIXTURES = ROOT / "tests" / "fixtures"
 MADE = sorted(
     path.relative_to(FIXTURES)
     for path in FIXTURES.rglob("*")
-    if path.suffix in (".eval", ".json", ".jsonl", ".gz", ".parquet")
+    if path.suffix in (".eval", ".json", ".jsonl", ".gz", ".parquet") and path.parent.name != "summaries"
 )
-NO_SCORES = [
-    path
-    for path in MADE
-    if path.name.startswith("results_")
-    or (path.parts[0] == "helm" and path.name not in ("per_instance_stats.json", "display_predictions.json"))
-    or (path.parts[0] == "opencompass" and (path.parts[1] == "predictions" or path.stem in ("averages", "rouge")))
-    or (path.parts[0] == "every_eval_ever" and path.suffix == ".json")
-]
+
+
+def has_no_scores(path: Path) -> bool:
+    """Return whether a file of a run holds something else: averages, predictions, what was run."""
+    tool, *_ = parts = path.parts[1:] if path.parts[0] == "produced" else path.parts
+    stem = path.name.partition(".")[0]
+    return (
+        stem.startswith("results_")
+        or (tool == "helm" and stem not in ("per_instance_stats", "display_predictions"))
+        or (tool == "opencompass" and (parts[1] == "predictions" or stem in ("averages", "rouge")))
+        or (tool == "every_eval_ever" and path.suffix == ".json")
+        # helm-summarize keeps the main metrics of groups that it knows; of a plug-in's own it knows none
+        or (path.parts[0] == "produced" and stem == "display_predictions")
+    )
+
+
+NO_SCORES = [path for path in MADE if has_no_scores(path)]
 LOGS = [path for path in MADE if path not in NO_SCORES]
 N = 101
 
@@ -107,5 +116,7 @@ def test_a_log_without_scores_is_refused_with_the_fix(path, tmp_path):
     if path.name == "averages.json":
         (tmp_path / "results" / "m").mkdir(parents=True)
         alone = alone.rename(tmp_path / "results" / "m" / path.name)
-    with pytest.raises(RecordsError, match=r"only averages|no scores|predictions without|do not say|looks like the"):
+    with pytest.raises(
+        RecordsError, match=r"only averages|no scores|predictions without|do not say|looks like the|no instance has"
+    ):
         check_reader(detect(alone), alone)

@@ -13,14 +13,18 @@ _HOMES: dict[str, str] = {
     "ClaimResult": "result",
     "Decision": "decision",
     "Failure": "outcome",
+    "IndexedPaper": "index",
     "Level": "spec",
     "Measured": "outcome",
+    "Measurement": "index",
     "Paired": "spec",
+    "PaperIndex": "index",
     "Progress": "run",
     "Terms": "terms",
     "check": "checking",
     "claim": "spec",
     "decide": "decision",
+    "paper_index": "index",
 }
 
 __all__ = list(_HOMES)

@@ -13,6 +13,7 @@ from neff.evaluate.gating.gate import Gate
 from neff.evaluate.gating.gate import table as gates_table
 from neff.evaluate.shrinking.saved import subtasks_from_dict
 from neff.results import Column, Comparison, Estimate, Provenance, Table, Unread, Verdict
+from neff.results.plain import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -214,7 +215,7 @@ class Evaluation:
         parts = [str(self.estimates_table())]
         if self.comparisons:
             parts.append(str(self.comparisons_table()))
-        parts += [f"Note: {note}" for note in self.notes]
+        parts += [f"Note: {clean(note)}" for note in self.notes]
         return "\n\n".join(parts)
 
     def _repr_html_(self) -> str:

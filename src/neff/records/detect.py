@@ -51,6 +51,10 @@ _REFUSED: tuple[tuple[re.Pattern[bytes], tuple[str, str]], ...] = (
 
 _UNKNOWN: tuple[tuple[re.Pattern[bytes], tuple[str, str]], ...] = (
     (re.compile(rb"PK\x03\x04"), ("this zip archive is not an Inspect log.", "Unpack it, and give the files in it.")),
+    (
+        re.compile(rb"\xff\xfe|\xfe\xff"),
+        ("this is UTF-16; only CSV and its kin are read in it.", "Convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW."),
+    ),
     (re.compile(rb"\s*<"), ("this is HTML or XML.", _KNOWN)),
     (re.compile(rb"\s*\{"), ("this JSON object is no log that neff knows.", "Write one JSON object per line.")),
     (re.compile(rb""), ("the format is not known.", _KNOWN)),

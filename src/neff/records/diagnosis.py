@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from neff.results import Column, Table
+from neff.results.plain import clean, middle_cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,9 +90,9 @@ class FileDiagnosis:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.path}: {self.format}"]
+        lines = [f"{clean(self.path)}: {self.format}"]
         if self.problem:
-            lines.append(f"  problem   {self.problem}")
+            lines.append(f"  problem   {clean(self.problem)}")
         if self.columns:
             lines.append(f"  columns   {_listed(name + (f' ({role})' if role else '') for name, role in self.columns)}")
         if self.n_rows:
@@ -104,9 +105,9 @@ class FileDiagnosis:
                 f"  tasks     {len(self.tasks)}: {_listed(self.tasks)}",
                 f"  metrics   {len(self.metrics)}: {_listed(self.metrics)}",
             ]
-        lines += [f"  can       {sentence}" for sentence in self.can]
-        lines += [f"  missing   {sentence}" for sentence in self.missing]
-        lines += [f"  note      {sentence}" for sentence in self.notes]
+        lines += [f"  can       {clean(sentence)}" for sentence in self.can]
+        lines += [f"  missing   {clean(sentence)}" for sentence in self.missing]
+        lines += [f"  note      {clean(sentence)}" for sentence in self.notes]
         return "\n".join(lines)
 
 
@@ -152,11 +153,13 @@ class Diagnosis:
         rows = tuple((file.path.removeprefix(folder), *_cells(file)) for file in read)
         parts = []
         if read:
-            title = f"{len(read)} of {len(self.files)} files can be read" + (f", in {folder}" if folder else "")
+            title = f"{len(read)} of {len(self.files)} files can be read" + (f", in {clean(folder)}" if folder else "")
             table = Table(whole.columns[:-1], rows, title)
-            parts += [f"{title}\n{table}", f"run on one file: {_on_one(read[0])}"]
+            parts += [f"{title}\n{table}", f"run on one file: {clean(_on_one(read[0]))}"]
         unread = [
-            f"  {file.path.removeprefix(folder)} ({file.format}): {file.problem}" for file in self.files if file.problem
+            f"  {clean(file.path.removeprefix(folder))} ({file.format}): {clean(file.problem)}"
+            for file in self.files
+            if file.problem
         ]
         if unread:
             parts.append("\n".join(["not read:", *unread]))
@@ -178,13 +181,13 @@ class Diagnosis:
         if len(self.files) > _FEW:
             parts = [self._overview()]
         elif len(self.files) > 1:
-            parts = [f"{file}\n  run       {file.command}" if file.command else str(file) for file in self.files]
+            parts = [f"{file}\n  run       {clean(file.command)}" if file.command else str(file) for file in self.files]
         else:
             parts = [str(self.files[0])]
         if self.together is not None:
             parts.append(str(self.together))
         if self.command:
-            parts.append(f"run: {self.command}")
+            parts.append(f"run: {clean(self.command)}")
         return "\n\n".join(parts)
 
 
@@ -217,4 +220,4 @@ def _on_one(file: FileDiagnosis) -> str:
 def _listed(names: Iterable[str], most: int = 8) -> str:
     shown = list(names)
     more = f" and {len(shown) - most} more" if len(shown) > most else ""
-    return ", ".join(shown[:most]) + more
+    return ", ".join(middle_cut(clean(name), 80) for name in shown[:most]) + more

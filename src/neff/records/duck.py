@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["engine", "literal", "quoted", "scan"]
+__all__ = ["MAX_ROWS", "engine", "literal", "quoted", "refuse_too_many", "scan"]
 
+MAX_ROWS = 1 << 22
 _MEMORY = "2GB"
 
 
@@ -59,6 +60,23 @@ def engine(path: Path, memory: str = _MEMORY) -> Iterator[Any]:
 def scan(path: Path) -> str:
     """Return the table function that reads the file."""
     return f"read_parquet({literal(path)}, binary_as_string = true, hive_partitioning = false)"
+
+
+def refuse_too_many(connection: Any, path: Path) -> None:
+    """Raise where a log has more rows than any step or benchmark: a small file can say that it has a billion.
+
+    Raises
+    ------
+    RecordsError
+        If it has more than `MAX_ROWS`.
+    """
+    (n,) = connection.execute(f"SELECT count(*) FROM {scan(path)}").fetchone()  # noqa: S608  (quoted)
+    if n > MAX_ROWS:
+        raise RecordsError(
+            f"the file has {n:,} rows; at most {MAX_ROWS:,} are read as a log.",
+            "Split it, or name its columns to read it as a table: --item COLUMN --score COLUMN.",
+            path=path,
+        )
 
 
 def literal(path: Path) -> str:

@@ -6,6 +6,7 @@ score is unscored: the schema asks for a number, and writers put 0 there.
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from collections import Counter
@@ -16,8 +17,8 @@ import msgspec
 from neff.errors import RecordsError
 from neff.records.jsontext import decode, each_line
 from neff.records.logrows import Attributes, LogInfo, Sample, plural, table_of
-from neff.records.logvalues import Scores, means_differ
-from neff.records.reader import Reader, open_bytes, reading, stem_of
+from neff.records.logvalues import Scores, means_differ, number_in
+from neff.records.reader import BROKEN, Reader, head_of, open_bytes, reading, stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,9 +96,7 @@ def samples_file(path: Path) -> list[Path]:
 
 def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
     with reading(path):
-        with open_bytes(path) as file:
-            samples = _is_samples(file.read(1 << 16))
-        if samples:
+        if _is_samples(head_of(path)):
             return _read_samples(path, columns, keep)
         found = samples_file(path)
         if not found:
@@ -168,7 +167,7 @@ def _aggregate_of(samples: Path) -> _Aggregate | None:
     name = stem_of(samples).removesuffix("_samples")
     try:
         return _load(samples.with_name(f"{name}.json"))
-    except (RecordsError, OSError, EOFError):
+    except BROKEN:
         return None
 
 
@@ -180,7 +179,7 @@ def _load(path: Path) -> _Aggregate:
 def _logs(path: Path) -> list[_Aggregate]:
     """Return the log of an aggregate file, or the logs of a list of them, as neff writes for several models."""
     with open_bytes(path) as file:
-        data = file.read()
+        data = file.read().removeprefix(codecs.BOM_UTF8)
     if data.lstrip().startswith(b"["):
         return decode(data, list[_Aggregate], "the aggregates")
     return [decode(data, _Aggregate, "the aggregate")]
@@ -188,10 +187,10 @@ def _logs(path: Path) -> list[_Aggregate]:
 
 def _averages_only(logs: list[_Aggregate]) -> RecordsError:
     parts = [
-        f"{result.evaluation_name} {result.metric()} {result.score_details.score:.4g}"
+        f"{result.evaluation_name} {result.metric()} {score:.4g}"
         for log in logs
         for result in log.evaluation_results
-        if isinstance(result.score_details.score, (int, float))
+        if not math.isnan(score := number_in(result.score_details.score))
     ]
     summary = ", ".join(parts[:6]) + (", ..." if len(parts) > 6 else "") or "no score"
     return RecordsError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -66,7 +66,10 @@ class Factor:
     def of(cls, values: Sequence[Any]) -> Factor:
         """Encode any sequence; None and NaN are missing, whole floats are written as integers."""
         if {*map(type, values)} == {str}:
-            levels = tuple(sorted({*values}))
+            distinct = {*values}
+            if len(distinct) == len(values):
+                return cls._of_distinct(np.arange(len(values)), values)
+            levels = tuple(sorted(distinct))
             place = dict(zip(levels, range(len(levels)), strict=True))
             return cls(np.fromiter(map(place.__getitem__, values), np.int32, len(values)), levels)
         index = Numbering()
@@ -83,12 +86,22 @@ class Factor:
         """Sort the names, drop the unused ones, merge equal ones, and renumber the codes. -1 and None are missing."""
         present = np.zeros(len(names) + 1, bool)
         present[codes] = True  # -1 marks the last place, which is thrown away
+        if present[:-1].all() and None not in names and len({*names}) == len(names):
+            return cls._of_distinct(codes, cast("Sequence[str]", names))
         seen = np.flatnonzero(present[:-1]).tolist()
         levels = tuple(sorted({name for code in seen if (name := names[code]) is not None}))
         place = {name: i for i, name in enumerate(levels)}
         renumber = np.full(len(names) + 1, -1, np.int32)
         renumber[seen] = [place.get(names[code], -1) for code in seen]  # type: ignore[arg-type]  # None has no place
         return cls(renumber[codes], levels)
+
+    @classmethod
+    def _of_distinct(cls, codes: NDArray[Any], names: Sequence[str]) -> Factor:
+        """Sort names that are all used and all different."""
+        order = sorted(range(len(names)), key=names.__getitem__)
+        renumber = np.full(len(names) + 1, -1, np.int32)
+        renumber[order] = np.arange(len(names))
+        return cls(renumber[codes], tuple(map(names.__getitem__, order)))
 
     @classmethod
     def concat(cls, factors: Sequence[Factor]) -> Factor:

@@ -61,7 +61,7 @@ def find_files(paths: Any, spool: Path) -> list[File]:
     found: dict[Path, File] = {}
     for path in given:
         for file in _expand(os.fspath(path), spool):
-            found.setdefault(file.path.resolve(), file)
+            found.setdefault(_real(file.path), file)
     return [file for file in found.values() if not _is_read_with(file.path, found)]
 
 
@@ -78,7 +78,7 @@ def _is_read_with(path: Path, found: Mapping[Path, File]) -> bool:
         promptfoo.whole_output,
         inspect_log.merged_log,
     )
-    return any(other.resolve() in found for stand_in in stand_ins for other in stand_in(path))
+    return any(_real(other) in found for stand_in in stand_ins for other in stand_in(path))
 
 
 def _expand(name: str, spool: Path) -> Iterator[File]:
@@ -114,7 +114,7 @@ def _is(path: Path, question: str) -> bool:
 
 def _walk(folder: Path, seen: set[Path]) -> Iterator[File]:
     """Yield the files below a folder, sorted by name; a folder that links back is entered once."""
-    real = folder.resolve()
+    real = _real(folder)
     if real in seen:
         return
     seen.add(real)
@@ -132,8 +132,15 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[File]:
             yield File(entry, printable(str(entry)), regular=_is(entry, "is_file"))
 
 
+def _real(path: Path) -> Path:
+    """Return where a path leads, as far as it leads anywhere: links that lead to each other are no error here."""
+    return Path(os.path.realpath(path))
+
+
 def _missing(path: Path) -> RecordsError:
     """Return the error for a path that does not exist, with the names that come near."""
+    if _is(path, "is_symlink"):
+        return RecordsError("this is a link that leads nowhere.", "Mend the link, or give the file.", path=path)
     parent = path.parent
     while not _is(parent, "is_dir") and parent != parent.parent:
         path, parent = parent, parent.parent

@@ -17,7 +17,7 @@ from neff.records.helm_stats import Instance, Stat, average, samples_of
 from neff.records.jsontext import decode
 from neff.records.logrows import Attributes, LogInfo, table_of
 from neff.records.logvalues import means_differ
-from neff.records.reader import HEAD, Reader, open_bytes, printable, reading
+from neff.records.reader import BROKEN, Reader, head_of, open_bytes, printable, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,20 +66,20 @@ def _has_rows(head: bytes) -> bool:
 
 def main_file(path: Path) -> list[Path]:
     """Return the per-instance statistics that stand for another file of the same run."""
-    main = path.with_name(_MAIN)
-    return [main] if path.name in _COMPANIONS and main.exists() else []
+    if path.name not in _COMPANIONS:
+        return []
+    return [main for name in (_MAIN, f"{_MAIN}.gz") if (main := path.with_name(name)).exists()]
 
 
 def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
     attributes = Attributes(columns, keep, "stats")
     with reading(path):
+        if not _has_rows(head_of(path)):
+            raise RecordsError(
+                f"this file of HELM has no scores of single instances; they are in {_MAIN} of the run.",
+                f"Give the folder of the run, or its {_MAIN}.",
+            )
         with open_bytes(path) as file:
-            if not _has_rows(file.read(HEAD)):
-                raise RecordsError(
-                    f"this file of HELM has no scores of single instances; they are in {_MAIN} of the run.",
-                    f"Give the folder of the run, or its {_MAIN}.",
-                )
-            file.seek(0)
             instances = decode(file.read(), list[Instance], "the file")
         spec = _spec(path)
         found = samples_of(instances, attributes)
@@ -95,7 +95,7 @@ def _spec(path: Path) -> _RunSpec:
     try:
         with open_bytes(beside) as file:
             spec = decode(file.read(), _RunSpec, "run_spec.json")
-    except (RecordsError, OSError, EOFError):
+    except BROKEN:
         return _RunSpec(name)
     spec.name = spec.name or name
     return spec
@@ -124,7 +124,7 @@ def _differences(path: Path, means: dict[Counted, list[float]]) -> Iterator[str]
     try:
         with open_bytes(path.with_name("stats.json")) as file:
             stats = decode(file.read(), list[Stat], "stats.json")
-    except (RecordsError, OSError, EOFError):
+    except BROKEN:
         return
     reported = {stat.name.counted(): average(stat) for stat in stats if stat.name.computed_on() == "perturbed"}
     for counted, trials in means.items():

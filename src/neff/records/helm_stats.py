@@ -125,16 +125,27 @@ def samples_of(instances: Sequence[Instance], attributes: Attributes) -> Found:
     several = len({counted.split for counted in judged}) > 1
     samples, lost = [], 0
     for (name, perturbation, trial), table in merged.items():
-        groups = {counted[1:] for counted in table}
-        missing = [counted for counted in judged if counted not in table and counted[1:] in groups]
+        missing = _missing(table, judged, perturbation)
         lost += len(missing)
         values = {_metric(c, several=several): table.get(c, math.nan) for c in judged if c in table or c in missing}
         item = f"{name}+{perturbation}" if perturbation else name
         samples.append(Sample(item, trial, attributes.pick(_about(table, judged)), values))
     if not known:
-        raise RecordsError("no instance has a statistic.", "Run HELM again: its metrics computed nothing.")
+        raise RecordsError(
+            "no instance has a statistic.",
+            "Give per_instance_stats.json of the run; where it has none either, the metrics computed nothing.",
+        )
     aside = dict.fromkeys(counted.metric for counted in known if counted not in judged)
     return Found(samples, (*scores.notes(), *_notes(lost, twice, list(aside))), _means(merged, judged))
+
+
+def _missing(table: dict[Counted, float], judged: list[Counted], perturbation: str) -> list[Counted]:
+    """Return the scores that an instance lacks: of those that HELM averages with it; of all, where it has none."""
+    groups = {counted[1:] for counted in table}
+    lacked = [counted for counted in judged if counted not in table and counted[1:] in groups]
+    if lacked or any(counted in table for counted in judged):
+        return lacked
+    return [counted for counted in judged if counted.perturbation == perturbation] or judged
 
 
 def _values(instance: Instance, perturbation: str, scores: Scores) -> Iterator[tuple[Counted, float]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from neff.errors import RecordsError
-from neff.records.reader import line_blocks, not_utf8, open_bytes
+from neff.records.reader import line_blocks, not_utf8, one_each, open_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ _FIX = "Write one JSON object per line; an interrupted run may have cut the last
 _FIX_ARRAY = "Write the file again: it may be cut off, or edited by hand."
 _BETWEEN = re.compile(r"[\s,]*")
 _SPACE = b" \t\r\n"
-_ODD = re.compile(r'["\\\x00-\x1f]')
+_ODD = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
 """What the name of a field of a typed row cannot hold."""
 _NOTHING = msgspec.Raw(b"null")
 
@@ -98,7 +98,8 @@ def batches(path: Path, kind: Any) -> Iterator[Sequence[Any]]:
         at = 0
         for block in line_blocks(file):
             mark = len(codecs.BOM_UTF8) if not at and bytes(block[:3]) == codecs.BOM_UTF8 else 0
-            yield _rows(block[mark:], decoder) or list(_one_by_one(block[mark:], decoder, kind, path, at))
+            fast = [] if mark else _rows(block, decoder)
+            yield fast or list(_one_by_one(block[mark:], decoder, kind, path, at))
             at += len(block)
 
 
@@ -108,8 +109,7 @@ def _rows(block: memoryview, decoder: Any) -> list[Any]:
         rows: list[Any] = decoder.decode_lines(block)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
-    ended = bytes(block[-1:]) == b"\n"
-    return rows if len(rows) == bytes(block).count(b"\n") + (not ended) else []
+    return rows if one_each(block, len(rows)) else []
 
 
 def _one_by_one(block: memoryview, decoder: Any, kind: Any, path: Path, at: int) -> Iterator[Any]:

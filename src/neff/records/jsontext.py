@@ -59,6 +59,10 @@ def decode(data: bytes, kind: type[T], what: str) -> T:
         raise RecordsError(
             f"{what} has an unexpected shape ({error}).", "Check that its producer wrote it unchanged."
         ) from error
+    except UnicodeEncodeError as error:
+        raise RecordsError(
+            f"{what} has a key that is not text (half a surrogate pair).", "Check that its producer wrote it unchanged."
+        ) from error
 
 
 def each_line(path: Path, kind: type[T]) -> Iterator[tuple[int, T]]:

@@ -145,7 +145,8 @@ def find_layout(columns: ColumnMap, names: Sequence[str], *, path: Path | str | 
         found["direction"] = _DIRECTION
     if "item" not in found:
         raise finder.missing("item", "Name it: --item COLUMN.")
-    models, loose = finder.model_columns(asked, {*found.values(), *clusters}) if wide else ((), frozenset[str]())
+    roles = {*found.values(), *clusters, *(() if isinstance(keep, str) else keep)}  # a column to keep is no model
+    models, loose = finder.model_columns(asked, roles) if wide else ((), frozenset[str]())
     if not wide and "score" not in found:
         raise finder.missing(
             "score",

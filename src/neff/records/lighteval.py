@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from neff.errors import RecordsError
-from neff.records.duck import engine, quoted, scan
+from neff.records.duck import engine, quoted, refuse_too_many, scan
 from neff.records.footer import column_names
 from neff.records.jsontext import decode
-from neff.records.logrows import Attributes, LogInfo, Sample, table_of
+from neff.records.logrows import LONG, Attributes, LogInfo, Sample, table_of
 from neff.records.logvalues import Scores, Twins, means_differ
-from neff.records.reader import Reader, open_bytes, printable, reading, stem_of
+from neff.records.reader import BROKEN, Reader, open_bytes, printable, reading, stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -56,12 +56,12 @@ def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
     with reading(path):
         if path.name.endswith(".json"):
             raise _averages_only(path)
-        rows = _rows(path)
+        rows, nested = _rows(path)
         if not rows:
             raise RecordsError("the file has no rows.", "Run lighteval again.")
         results = _results_of(path)
         task, model = _task(path, rows), _model(path, results)
-        documents = _Documents()
+        documents = _Documents(nested)
         samples = [documents.sample(*row, attributes) for row in rows]
         if not any(sample.scores for sample in samples):
             raise RecordsError("no metric scores single documents.", "Choose a metric that does.")
@@ -71,42 +71,53 @@ def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
         return table_of(samples, attributes, LogInfo(str(path), "lighteval", model, task, notes, lower))
 
 
-def _rows(path: Path) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Return the hash of the query, the fields of the document and the metrics of each row."""
+def _rows(path: Path) -> tuple[list[tuple[str, dict[str, Any], dict[str, Any]]], list[str]]:
+    """Return the hash of the query, the fields of the document and the metrics of each row; and the nested metrics."""
     with engine(path) as connection:
         described = connection.execute(f"DESCRIBE SELECT * FROM {scan(path)}").fetchall()  # noqa: S608  (quoted)
         kinds = {str(row[0]).strip("_"): (str(row[0]), str(row[1])) for row in described}
         if not all(name in kinds for name in _COLUMNS[:2]):
             raise RecordsError("there is no column doc or metric.", "Give the details that lighteval wrote.")
+        refuse_too_many(connection, path)
         doc, metric = (quoted(kinds[name][0]) for name in _COLUMNS[:2])
         fields = [name for name in _FIELDS if f"{name} " in kinds["doc"][1]]
-        about = ", ".join(f"{doc}.{name}" for name in fields)
-        wanted = f"md5({doc}.query::VARCHAR), {metric}" + (f", {about}" if about else "")
-        found = connection.execute(f"SELECT {wanted} FROM {scan(path)}").fetchall()  # noqa: S608  (quoted)
+        plain, nested = _metrics(connection, metric, path)
+        # texts are cut: one long text can stand for a million rows, and none is a score
+        about = [f"left({doc}.{name}::VARCHAR, {LONG})" for name in fields]
+        scores = [
+            f"left({metric}.{quoted(name)}, {LONG})" if kind == "VARCHAR" else f"{metric}.{quoted(name)}"
+            for name, kind in plain.items()
+        ]
+        cells = ", ".join([f"md5({doc}.query::VARCHAR)", *about, *scores])
+        found = connection.execute(f"SELECT {cells} FROM {scan(path)}").fetchall()  # noqa: S608  (quoted)
+    n = 1 + len(fields)
     return [
-        (str(row[0])[:16], dict(zip(fields, row[2:], strict=True)), row[1] if isinstance(row[1], dict) else {})
+        (str(row[0])[:16], dict(zip(fields, row[1:n], strict=True)), dict(zip(plain, row[n:], strict=True)))
         for row in found
-    ]
+    ], nested
+
+
+def _metrics(connection: Any, metric: str, path: Path) -> tuple[dict[str, str], list[str]]:
+    """Return the metrics that are one value, with its type, and the names of those that are several."""
+    fields = f"DESCRIBE SELECT unnest({metric}) FROM {scan(path)}"  # noqa: S608  (quoted)
+    kinds = {str(row[0]): str(row[1]) for row in connection.execute(fields).fetchall()}
+    nested = [name for name, kind in kinds.items() if "[" in kind or kind.startswith(("STRUCT", "MAP", "UNION"))]
+    return {name: kind for name, kind in kinds.items() if name not in nested}, nested
 
 
 class _Documents:
     """Rows as samples, and counts of what could not be a score."""
 
-    def __init__(self) -> None:
+    def __init__(self, left_out: Sequence[str]) -> None:
         self._scores = Scores()
         self._twins = Twins("query")
-        self._left_out: dict[str, None] = {}
+        self._left_out = left_out
 
     def sample(
         self, query: str, about: Mapping[str, Any], metrics: Mapping[str, Any], attributes: Attributes
     ) -> Sample:
         """Return one document."""
-        table = {}
-        for name, value in metrics.items():
-            if isinstance(value, (list, dict)):
-                self._left_out[name] = None
-            else:
-                table[name] = self._scores.number(name, value)
+        table = {name: self._scores.number(name, value) for name, value in metrics.items()}
         return Sample(self._twins.apart(query), 0, attributes.pick(about), table)
 
     def notes(self) -> Iterator[str]:
@@ -118,10 +129,12 @@ class _Documents:
 
 
 def _task(path: Path, rows: Sequence[tuple[str, dict[str, Any], dict[str, Any]]]) -> str:
+    """Return the task, as the rows name it: in names of files, "|" does not survive everywhere."""
+    named = {about.get("task_name") for _, about, _ in rows}
+    if len(named) == 1 and isinstance(name := named.pop(), str) and name:
+        return name
     match = _DETAILS.fullmatch(path.name)
-    if match is not None:
-        return match["task"]
-    return str(rows[0][1].get("task_name") or stem_of(path))
+    return match["task"] if match is not None else stem_of(path)
 
 
 def _model(path: Path, results: _Results | None) -> str:
@@ -148,7 +161,7 @@ def _results_of(path: Path) -> _Results | None:
         try:
             with open_bytes(place / name) as file:
                 return decode(file.read(), _Results, "the results file")
-        except (RecordsError, OSError, EOFError):
+        except BROKEN:
             continue
     return None
 

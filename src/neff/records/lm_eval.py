@@ -19,7 +19,8 @@ from neff.errors import RecordsError
 from neff.records.jsontext import decode, fields_of
 from neff.records.lm_eval_lines import Lines
 from neff.records.logrows import Attributes, LogInfo
-from neff.records.reader import Reader, line_blocks, open_bytes, reading, stem_of
+from neff.records.logvalues import number_in
+from neff.records.reader import BROKEN, Reader, head_of, line_blocks, open_bytes, reading, stem_of
 from neff.records.table import Records, Source
 
 if TYPE_CHECKING:
@@ -66,9 +67,7 @@ def _is_results(head: bytes) -> bool:
 
 def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
     with reading(path):
-        with open_bytes(path) as file:
-            head = file.read(1 << 16)
-        return _read_results(path, columns, keep) if _is_results(head) else _read_samples(path, columns, keep)
+        return _read_results(path, columns, keep) if _is_results(head_of(path)) else _read_samples(path, columns, keep)
 
 
 def _read_samples(path: Path, columns: ColumnMap, keep: Keep) -> Records:
@@ -144,7 +143,7 @@ def _run_of(samples: Path) -> _Run | None:
         if path != samples and not path.name.startswith("samples_"):
             try:
                 return _load(path)
-            except (RecordsError, OSError):
+            except BROKEN:
                 continue
     return None
 
@@ -205,8 +204,8 @@ def _differences(
     """Yield the metrics whose mean over documents is not what the harness reports."""
     for metric, _, values in metrics:
         scores = values[~np.isnan(values)]
-        theirs = reported.get(metric if "," in metric else f"{metric},none")
-        if not len(scores) or not isinstance(theirs, (int, float)):
+        theirs = number_in(reported.get(metric if "," in metric else f"{metric},none"))
+        if not len(scores) or math.isnan(theirs):
             continue
         mean = math.fsum(scores) / len(scores)
         if not math.isclose(mean, theirs, rel_tol=_CLOSE, abs_tol=_CLOSE):

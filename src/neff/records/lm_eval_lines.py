@@ -12,9 +12,10 @@ import msgspec
 from neff.errors import RecordsError
 from neff.records.jsontext import field_of
 from neff.records.lm_eval_table import ABSENT, Table
+from neff.records.reader import one_each
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from neff.records.logrows import Attributes
 
@@ -26,6 +27,7 @@ _FIXED = frozenset(
 )
 _LOOK = 100
 """Number of lines in which repeats are looked for; a run has them in all lines or in none."""
+_NO_FILTER = "none"
 _KEY = 16
 """Hex digits of a hash that make an item's key: readable, and 64 bits are unique among any number of documents."""
 
@@ -74,7 +76,9 @@ class Lines:
                 self._values[name] = [ABSENT] * len(self._ids)
         for name, values in self._values.items():
             values.append(field_of(fields, name) if name in names else ABSENT)
-        self._keys([doc_id], [field_of(fields, "filter")], [field_of(fields, "doc_hash")])
+        self._ids.append(str(doc_id))
+        self._filters.append(str(field_of(fields, "filter") or _NO_FILTER))
+        self._hashes.append(str(field_of(fields, "doc_hash") or "")[:_KEY])
         self.picked.append(self.attributes.pick(doc) if isinstance(doc, dict) else {})
         if names != self._names or (self._decoder is None and listed):
             self._names = names
@@ -91,20 +95,17 @@ class Lines:
             rows = self._decoder.decode_lines(lines)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
-        if [row.metrics for row in rows].count(self._names) < len(rows):
+        if [row.metrics for row in rows].count(self._names) < len(rows) or not one_each(lines, len(rows)):
             return False
         for j, name in enumerate(self._names):
             self._values[name] += map(attrgetter(f"m{j}"), rows)
-        self._keys([row.doc_id for row in rows], [row.filter for row in rows], [row.doc_hash for row in rows])
+        self._ids += [str(row.doc_id) for row in rows]
+        self._filters += [row.filter or _NO_FILTER for row in rows]
+        self._hashes += [(row.doc_hash or "")[:_KEY] for row in rows]
         return True
 
     def _picks(self) -> bool:
         return self.attributes.keep == "all" or bool(self.attributes.named())
-
-    def _keys(self, ids: Iterable[Any], filters: Iterable[Any], hashes: Iterable[Any]) -> None:
-        self._ids += map(str, ids)
-        self._filters += [str(chosen or "none") for chosen in filters]
-        self._hashes += [str(doc_hash or "")[:_KEY] for doc_hash in hashes]
 
     def finish(self) -> Table:
         """Return the lines that count, as columns."""

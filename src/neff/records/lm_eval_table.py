@@ -72,8 +72,8 @@ class Table:
         if (repeats := self._of_repeats(name, values)) is not None:
             self.repeats[name] = repeats
             return
-        if {*map(type, values)} <= {int, float, bool}:
-            scores = np.array(values, np.float64)
+        if (numbers := _as_numbers(values)) is not None:
+            scores = numbers
             present = np.ones(len(values), bool)
             scores[np.isinf(scores)] = self._unscored(name, np.flatnonzero(np.isinf(scores)).tolist())
         else:
@@ -94,9 +94,12 @@ class Table:
         if self.n_repeats == 1 or name in _PAIRS or not all(isinstance(v, list) or v is ABSENT for v in values):
             return None
         rows = [[math.nan] * self.n_repeats if value is ABSENT else value for value in values]
-        if any(len(row) != self.n_repeats or not {*map(type, row)} <= {int, float, bool} for row in rows):
+        if any(len(row) != self.n_repeats for row in rows):
             return None
-        scores = np.array(rows, np.float64)
+        scores = _as_numbers([value for row in rows for value in row])
+        if scores is None:
+            return None
+        scores = scores.reshape(len(rows), self.n_repeats)
         self.present[name] = np.array([value is not ABSENT for value in values], bool)
         infinite = np.isinf(scores)
         scores[infinite] = self._unscored(name, np.flatnonzero(infinite.any(axis=1)).tolist())
@@ -132,9 +135,9 @@ class Table:
         metric = np.repeat(np.arange(len(found), dtype=np.int32), [len(rows) for _, rows, _ in found])[order]
         score = np.concatenate([scores for _, _, scores in found])[order]
         draw = np.concatenate([np.arange(len(rows)) - np.searchsorted(rows, rows) for _, rows, _ in found])[order]
-        used = np.unique(line)
-        samples = [Sample(self.items[i], 0, self.attributes[i], {}) for i in used] if self.attributes else []
-        place = np.searchsorted(used, line)
+        used = np.unique(line) if self.attributes else line[:0]
+        samples = [Sample(self.items[i], 0, self.attributes[i], {}) for i in used]
+        place = np.searchsorted(used, line) if self.attributes else line[:0]
 
         def column(name: str, use: Use) -> Any:
             return attributes.column(name, use, samples, info)[place]
@@ -182,6 +185,16 @@ class Table:
             )
         for metric, count in self._odd.items():
             yield f"{metric}: {plural(count, 'value')} that cannot be a score, counted as unscored"
+
+
+def _as_numbers(values: list[Any]) -> NDArray[np.float64] | None:
+    """Return plain numbers as an array, None where some value is something else, or more than a float holds."""
+    if not {*map(type, values)} <= {int, float, bool}:
+        return None
+    try:
+        return np.array(values, np.float64)
+    except OverflowError:
+        return None
 
 
 def metric_name(name: str, chosen: str) -> str:

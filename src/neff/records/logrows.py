@@ -19,14 +19,16 @@ from neff.records.values import BadCellError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from neff.records.columns import ColumnMap
     from neff.records.layout import Use
     from neff.records.reader import Keep
     from neff.records.values import Column
 
-__all__ = ["Attributes", "LogInfo", "Sample", "plural", "table_of"]
+__all__ = ["LONG", "Attributes", "LogInfo", "Sample", "plural", "table_of"]
 
-_LONG = 256
+LONG = 256
 """Longer texts are kept only where they are named: they are documents, not groups."""
 
 
@@ -182,7 +184,7 @@ def table_of(samples: Sequence[Sample], attributes: Attributes, info: LogInfo) -
         task=_names([sample.task or info.task for sample in samples])[index],
         metric=_names([metric for _, metric, _ in rows]),
         score=np.array([value for _, _, value in rows], np.float64),
-        draw=np.array(list(_draws(samples)), np.int64)[index],
+        draw=_as_integers(_draws(samples), info)[index],
         clusters=tuple(of_rows(name, "key") for name in columns.clusters()),
         label=of_rows(columns.label, "number") if columns.label else None,
         weight=of_rows(columns.weight, "number") if columns.weight else None,
@@ -212,8 +214,16 @@ def _draws(samples: Iterable[Sample]) -> Iterator[int]:
         seen |= dict.fromkeys(cells, draw + 1)
 
 
+def _as_integers(draws: Iterable[int], info: LogInfo) -> NDArray[np.int64]:
+    try:
+        return np.fromiter(draws, np.int64)
+    except OverflowError as error:
+        problem = "the number of a repeat has more than 18 digits."
+        raise RecordsError(problem, "Check that the producer wrote the log unchanged.", path=info.path) from error
+
+
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= _LONG)
+    return isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= LONG)
 
 
 def _column(name: str, key: str, use: Use, samples: Sequence[Sample], info: LogInfo) -> Column:

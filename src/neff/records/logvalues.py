@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Scores", "Twins", "key_of", "means_differ", "plural", "score_of", "showable"]
+__all__ = ["Scores", "Twins", "key_of", "means_differ", "number_in", "plural", "score_of", "showable"]
 
 _KEY = 16
 """Hex digits of a key: readable, and 64 bits are unique among any number of items."""
@@ -57,6 +57,22 @@ class Scores:
                 yield f"{metric}: {plural(count, 'value')} that cannot be a score, counted as unscored"
 
 
+def number_in(value: Any) -> float:
+    """Return a number of a summary, NaN for anything else: a text, a flag, more digits than a float holds.
+
+    Examples
+    --------
+    >>> number_in(3), number_in("3"), number_in(True), number_in(10**400)
+    (3.0, nan, nan, nan)
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
+
+
 def means_differ(values: Iterable[float], theirs: Any, *, ours_of: str, theirs_of: str, scale: float = 1) -> list[str]:
     """Return a sentence where the mean of the scores is not what the producer says, else nothing.
 
@@ -68,12 +84,13 @@ def means_differ(values: Iterable[float], theirs: Any, *, ours_of: str, theirs_o
     ['acc: the rows have the mean 1, the file says 0.5']
     """
     known = [value for value in values if not math.isnan(value)]
-    if not known or isinstance(theirs, bool) or not isinstance(theirs, (int, float)) or math.isnan(theirs):
+    said = number_in(theirs)
+    if not known or math.isnan(said):
         return []
     ours = scale * (math.fsum(known) / len(known))
-    if math.isclose(ours, theirs, rel_tol=_CLOSE, abs_tol=_CLOSE):
+    if math.isclose(ours, said, rel_tol=_CLOSE, abs_tol=_CLOSE):
         return []
-    return [f"{ours_of} have the mean {ours:.6g}, {theirs_of} says {theirs:.6g}"]
+    return [f"{ours_of} have the mean {ours:.6g}, {theirs_of} says {said:.6g}"]
 
 
 def key_of(*parts: Any) -> str:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from neff.errors import RecordsError
 from neff.records.jsontext import decode
 from neff.records.logrows import Attributes, LogInfo, table_of
-from neff.records.logvalues import means_differ
+from neff.records.logvalues import means_differ, number_in
 from neff.records.opencompass_details import entries_of, samples_of
-from neff.records.reader import HEAD, Reader, open_bytes, printable, reading, stem_of
+from neff.records.reader import Reader, head_of, open_bytes, printable, reading, stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,10 +71,9 @@ def results_of(path: Path) -> list[Path]:
 def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
     attributes = Attributes(columns, keep, "details")
     with reading(path):
+        if _PREDICTIONS.match(head_of(path)):
+            raise _ungraded(path)
         with open_bytes(path) as file:
-            if _PREDICTIONS.match(file.read(HEAD)):
-                raise _ungraded(path)
-            file.seek(0)
             fields = decode(file.read(), dict[str, Any], "the file")
         reported = {_RUNS.sub("", name): value for name, value in fields.items() if name != "details"}
         entries = entries_of(fields.get("details"))
@@ -83,7 +82,8 @@ def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
                 f"the file holds only averages ({_summary(reported)}); they cannot be compared question by question.",
                 "Run OpenCompass with --dump-eval-details True.",
             )
-        accuracy = next((float(reported[name]) for name in _ACCURACY if _is_number(reported.get(name))), math.nan)
+        stated = [number_in(reported.get(name)) for name in _ACCURACY]
+        accuracy = next((value for value in stated if not math.isnan(value)), math.nan)
         found = samples_of(entries, accuracy, attributes)
         scores = [score for sample in found.samples for score in sample.scores.values()]
         differ = means_differ(scores, accuracy, ours_of="the questions", theirs_of="the file (of 100)", scale=100)
@@ -99,12 +99,9 @@ def _ungraded(path: Path) -> RecordsError:
 
 
 def _summary(reported: Mapping[str, Any]) -> str:
-    parts = [f"{name[:40]} {value:.4g}" for name, value in reported.items() if _is_number(value)]
+    numbers = {name: number_in(value) for name, value in reported.items()}
+    parts = [f"{name[:40]} {value:.4g}" for name, value in numbers.items() if not math.isnan(value)]
     return ", ".join(parts[:6]) + (", ..." if len(parts) > 6 else "") if parts else "none of them a number"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 READER = Reader(name="opencompass", mapped=False, sniff=_sniff, read=_read)

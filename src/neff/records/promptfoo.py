@@ -16,7 +16,7 @@ from neff.errors import RecordsError
 from neff.records.jsontext import decode, each_line
 from neff.records.logrows import Attributes, LogInfo, plural, table_of
 from neff.records.promptfoo_rows import Row, Rows
-from neff.records.reader import HEAD, Reader, open_bytes, reading
+from neff.records.reader import BROKEN, Reader, head_of, open_bytes, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,9 +69,8 @@ def whole_output(path: Path) -> list[Path]:
     """Return the output file that stands for JSON Lines of the same name: `-o out.json -o out.jsonl` writes both."""
     other = path.with_suffix(".json")
     try:
-        with other.open("rb") as file:
-            return [other] if path.suffix == ".jsonl" and _OUTPUT.match(file.read(HEAD)) else []
-    except OSError:
+        return [other] if path.suffix == ".jsonl" and _OUTPUT.match(head_of(other)) else []
+    except BROKEN:
         return []
 
 
@@ -80,8 +79,7 @@ def _read(path: Path, columns: ColumnMap, keep: Keep) -> Records:
     with reading(path):
         rows = Rows(attributes)
         stats, task = None, _TASK
-        with open_bytes(path) as file:
-            head = file.read(HEAD)
+        head = head_of(path)
         if _OUTPUT.match(head) or _SUMMARY.match(head):
             output = _load(path, whole=_OUTPUT.match(head) is not None)
             stats = output.results.stats

@@ -15,6 +15,7 @@ from neff.errors import RecordsError
 from neff.records.cells import group
 from neff.records.drawsets import DrawSets
 from neff.records.exact import ExactSums, centred_squares, exact_products, exact_sums, gather
+from neff.results.plain import clean, middle_cut
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,7 +102,7 @@ class ItemSums:
     def __str__(self) -> str:
         return (
             f"sums over {self.n_draws:,} draws: {self.model.n_levels} models × {self.item.n_levels:,} items, "
-            f"{self.task.n_levels} task(s), metric(s) {', '.join(self.metric.levels)}"
+            f"{self.task.n_levels} task(s), metric(s) {middle_cut(clean(', '.join(self.metric.levels)), 400)}"
         )
 
     @property

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neff.errors import RecordsError
+from neff.errors import RecordsError, at_most
 from neff.records.cells import refuse_split_items
 from neff.records.factor import Factor
+from neff.results.plain import clean, middle_cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +35,9 @@ class Source:
     format: str
     n_rows: int
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "notes", tuple(map(at_most, self.notes)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -95,7 +99,7 @@ class Records:
     def __str__(self) -> str:
         return (
             f"{len(self):,} draws: {self.model.n_levels} models × {self.item.n_levels:,} items, "
-            f"{self.task.n_levels} task(s), metric(s) {', '.join(self.metric.levels)}"
+            f"{self.task.n_levels} task(s), metric(s) {middle_cut(clean(', '.join(self.metric.levels)), 400)}"
         )
 
     @classmethod
@@ -332,7 +336,8 @@ def _draws(values: Any, n: int) -> NDArray[np.int64]:
     if (factor.codes < 0).any():
         raise RecordsError("column draw is empty in some rows.", "Number every draw, or leave the column out.")
     # A name stands for the same number in every file, so that the same draw in two files is seen to be one.
-    named = [int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") >> 1 for name in factor.levels]
+    texts = [name.encode(errors="surrogatepass") for name in factor.levels]
+    named = [int.from_bytes(blake2b(text, digest_size=8).digest(), "big") >> 1 for text in texts]
     return np.array(named, np.int64)[factor.codes]
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from neff.errors import RecordsError
-from neff.records.duck import engine, quoted, scan
+from neff.records.duck import engine, quoted, refuse_too_many, scan
 from neff.records.footer import column_names
-from neff.records.logrows import Attributes, LogInfo, Sample, table_of
+from neff.records.logrows import LONG, Attributes, LogInfo, Sample, table_of
 from neff.records.logvalues import Scores
 from neff.records.reader import Reader, printable, reading
 
@@ -27,7 +27,8 @@ __all__ = ["READER"]
 
 _FIRST = ("step", "prompt", "completion")
 _ADVANTAGE = "advantage"
-_NUMBERS = ("FLOAT", "DOUBLE", "DECIMAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "BOOLEAN", "UTINYINT", "UINTEGER")
+_NUMBERS = ("FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT")
+_NUMBERS += ("USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
 _NO_LOG_PROBS = "there are no log-probs in the file: importance weights cannot be computed from it"
 
 
@@ -79,6 +80,8 @@ def _rows(path: Path, roles: set[str], named: Sequence[str]) -> tuple[list[tuple
         kinds = {str(row[0]): str(row[1]) for row in described}
         if not all(name in kinds for name in _FIRST):
             raise RecordsError("there is no column step, prompt or completion.", "Give the file as TRL wrote it.")
+        if not _is_plain("step", kinds["step"]):
+            raise RecordsError("column 'step' does not hold numbers.", "Give the file as TRL wrote it.")
         rewards = [
             name
             for name, kind in kinds.items()
@@ -86,10 +89,22 @@ def _rows(path: Path, roles: set[str], named: Sequence[str]) -> tuple[list[tuple
         ]
         if not rewards:
             raise RecordsError("no column holds numbers.", "Give a file with at least one reward column.")
-        kept = [name for name in kinds if name not in _FIRST[1:] or name in named]
-        cells = ", ".join(["md5(prompt::VARCHAR)", *map(quoted, kept)])
+        refuse_too_many(connection, path)
+        kept = [name for name, kind in kinds.items() if name in named or name in rewards or _is_plain(name, kind)]
+        short = [quoted(name) if name in named or kinds[name] != "VARCHAR" else _if_short(name) for name in kept]
+        cells = ", ".join(["md5(prompt::VARCHAR)", *short])
         found = connection.execute(f"SELECT {cells} FROM {scan(path)}").fetchall()  # noqa: S608  (quoted)
     return [(str(row[0])[:16], dict(zip(kept, row[1:], strict=True))) for row in found], rewards
+
+
+def _is_plain(name: str, kind: str) -> bool:
+    """Return whether a column without a role can be kept; prompts and completions are never fetched."""
+    return name not in _FIRST[1:] and (kind == "VARCHAR" or (kind.startswith(_NUMBERS) and "[" not in kind))
+
+
+def _if_short(name: str) -> str:
+    """Return a text that may be kept, NULL for a longer one: one long text can stand for a million rows."""
+    return f"CASE WHEN length({quoted(name)}) <= {LONG} THEN {quoted(name)} END"
 
 
 READER = Reader(name="trl", mapped=False, sniff=_sniff, read=_read)

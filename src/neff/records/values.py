@@ -163,6 +163,8 @@ def numbers(column: Column) -> NDArray[np.float64]:
 
 def coded(codes: NDArray[np.int32], cells: Sequence[Any]) -> Factor:
     """Return a factor from integer codes (-1 = missing) and the distinct cells they stand for."""
+    if {*map(type, cells)} == {str}:
+        return Factor.from_codes(codes, [cell.strip() or None for cell in cells])
     names: list[str | None] = []
     for code, cell in enumerate(cells):
         try:

@@ -157,7 +157,8 @@ def _scores(row: _Row, metrics: Iterable[str], scores: Scores) -> dict[str, floa
     if trace is None or not trace.ok:
         return dict.fromkeys(metrics, math.nan)
     parts = {name: _part(name, value, scores) for name, value in trace.rewards.items()}
-    table = {name: score for name, (score, _) in parts.items() if name in metrics}
+    table = dict.fromkeys(metrics, math.nan)  # what was not computed is not in the file
+    table |= {name: score for name, (score, _) in parts.items() if name in metrics}
     table |= {name: scores.number(name, value) for name, value in trace.metrics.items()}
     total = math.fsum(score * weight for score, weight in parts.values()) if parts else math.nan
     return {**table, _REWARD: total}
@@ -174,8 +175,11 @@ def _part(name: str, value: Any, scores: Scores) -> tuple[float, float]:
 def _notes(rows: list[_Row]) -> Iterator[str]:
     failed = sum(row.trace is not None and not row.trace.ok for row in rows)
     lost = sum(row.trace is None for row in rows)
+    null = sum(row.trace is not None and row.trace.ok and None in row.trace.rewards.values() for row in rows)
     if failed:
         yield f"{plural(failed, 'trace')} ended with an error: unscored"
+    if null:
+        yield f"{plural(null, 'trace')} with a reward that was not computed: unscored; verifiers adds up the others"
     if lost:
         yield f"{plural(lost, 'episode')} failed before any trace: unscored"
 

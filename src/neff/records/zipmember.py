@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BYTES", "MAX_RATIO", "Members", "open_zip"]
 
-MAX_BYTES = 2 << 30
+MAX_BYTES = 1 << 29
 """Largest member that is read, after decompression."""
 MAX_RATIO = 1000
 """Largest ratio of a member's size to its size in the archive, above `_SMALL` bytes."""
@@ -168,14 +168,13 @@ def _stored(packed: _Slice, limit: int) -> bytes:
 
 def _inflate(packed: _Slice, limit: int) -> bytes:
     unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-    pieces: list[bytes] = []
+    whole = io.BytesIO()  # gives its bytes away without a copy
     while limit > 0 and not unpacker.eof:
-        data = unpacker.unconsumed_tail or packed.read(_CHUNK)
+        data = unpacker.unconsumed_tail or packed.read(_CHUNK >> 4)  # of which no more than 16 MiB can come
         if not data:
             break
-        pieces.append(unpacker.decompress(data, limit))
-        limit -= len(pieces[-1])
-    return b"".join(pieces)
+        limit -= whole.write(unpacker.decompress(data, limit))
+    return whole.getvalue()
 
 
 def _unzstd(packed: _Slice, limit: int) -> bytes:
@@ -186,14 +185,13 @@ def _unzstd(packed: _Slice, limit: int) -> bytes:
     # a stream reader, because the other decompressors have no bound on what one call may return
     unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
     reader = unpacker.stream_reader(cast("BinaryIO", packed), read_across_frames=True)
-    pieces: list[bytes] = []
+    whole = io.BytesIO()
     try:
         while limit > 0 and (piece := reader.read(min(limit, _CHUNK))):
-            pieces.append(piece)
-            limit -= len(piece)
+            limit -= whole.write(piece)
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from error
-    return b"".join(pieces)
+    return whole.getvalue()
 
 
 _UNPACK: dict[int, Callable[[_Slice, int], bytes]] = {0: _stored, 8: _inflate, 93: _unzstd}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -173,8 +174,12 @@ def _through(temporary: Path, target: Path) -> Iterator[Path]:
         import duckdb  # noqa: F401  (before the work, not after it)
     except ImportError as error:
         raise MissingExtraError("Writing Parquet", "big") from error
-    with tempfile.TemporaryDirectory(prefix=".neff-", dir=temporary.parent) as folder:
-        yield Path(folder) / "rows.csv"
+    folder = Path(f"{temporary}.d")  # beside it, for it may be large; it goes when the file goes
+    folder.mkdir()
+    try:
+        yield folder / "rows.csv"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refuse_input(paths: Any, target: Path) -> None:

@@ -119,6 +119,9 @@ class TableBlock:
         The sentence that stands for the table where it is too long to print.
     open
         Whether it is shown at once or folded.
+    filters
+        Columns of few words, for outputs that can filter by them. Rows of such a table are entries of a catalog: on
+        narrow screens their cells stand below one another.
     """
 
     table: Table
@@ -126,6 +129,7 @@ class TableBlock:
     brief: tuple[str, ...] = ()
     summary: str = ""
     open: bool = True
+    filters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

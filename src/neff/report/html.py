@@ -170,7 +170,8 @@ def _table(block: TableBlock, page: _Page, source: str = "", *, fold: bool = Fal
     elif len(block.table) > LONG:
         inner = f"<p>{safe(block.summary)} Too many rows for a page: write them to a CSV or Parquet file.</p>"
     else:
-        inner = short_table(block.table, block.title, captioned=captioned and not fold and block.open)
+        titled = captioned and not fold and block.open
+        inner = short_table(block.table, block.title, captioned=titled, filters=block.filters)
     if not fold and block.open:
         return inner
     opened = " open" if block.open else ""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from neff.report.svg import safe
-from neff.report.text import Mark, Name, distinct, label
+from neff.report.text import Link, Mark, Name, distinct, label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,25 +19,31 @@ __all__ = ["LONG", "data_block", "long_table", "short_table"]
 
 LONG = 150  # rows; beyond this the rows travel as data
 NAME_LIMIT, TITLE_LIMIT, TEXT_LIMIT = 42, 300, 400
+DOT = re.compile(r"(?<=[a-z_])\.(?=[A-Za-z_])")  # where a dotted name may be broken
+SHORT = 16  # what stays on one line in a catalog
 PROSE = 48  # a longer text is a sentence, and may be broken
 
 
-def short_table(table: Table, caption: str, *, captioned: bool = True) -> str:
+def short_table(table: Table, caption: str, *, captioned: bool = True, filters: Sequence[str] = ()) -> str:
     """Return a table with all its rows; `data-v` carries the raw value that sorting uses."""
     shown = _short_names(table)
-    head = "".join(_head(column) for column in table.columns)
+    head = "".join(_head(column, filtered=column.name in filters) for column in table.columns)
     place = {column.name: j for j, column in enumerate(table.columns)}
     body = "".join(
         _row_start(row, place)
-        + "".join(_cell(c, v, j, shown) for j, (c, v) in enumerate(zip(table.columns, row, strict=True)))
+        + "".join(
+            _cell(c, v, j, shown, labeled=bool(filters))
+            for j, (c, v) in enumerate(zip(table.columns, row, strict=True))
+        )
         + "</tr>"
         for row in table.rows
     )
     unseen = "" if captioned else ' class="unseen"'
-    tall = " tall" if len(table) > 24 else ""
+    tall = " tall" if len(table) > 24 and not filters else ""
+    kind = "sortable catalog" if filters else "sortable"
     return (
         f'<div class="scroll{tall}" role="group" aria-label="{safe(caption)}" tabindex="0">'
-        f'<table class="sortable"><caption{unseen}>{safe(caption)}</caption>'
+        f'<table class="{kind}"><caption{unseen}>{safe(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -46,10 +53,11 @@ def _row_start(row: tuple[Any, ...], place: dict[str, int]) -> str:
     return '<tr class="front">' if standing in ("best", "not told apart") else "<tr>"
 
 
-def _head(column: Column) -> str:
+def _head(column: Column, *, filtered: bool = False) -> str:
     kind = "" if column.kind == "text" else ' class="num"'
     about = f' title="{safe(column.help)}"' if column.help else ""
-    return f'<th scope="col"{kind}{about}>{safe(column.title)}</th>'
+    choose = " data-filter" if filtered else ""
+    return f'<th scope="col"{kind}{about}{choose}>{safe(column.title)}</th>'
 
 
 def _short_names(table: Table) -> dict[str, str]:
@@ -60,7 +68,8 @@ def _short_names(table: Table) -> dict[str, str]:
     )
 
 
-def _cell(column: Column, value: Any, j: int, shown: dict[str, str]) -> str:
+def _cell(column: Column, value: Any, j: int, shown: dict[str, str], *, labeled: bool = False) -> str:
+    title = f' data-label="{safe(column.title)}"' if labeled and j else ""
     if column.kind == "text":
         if isinstance(value, Mark):
             return (
@@ -68,12 +77,18 @@ def _cell(column: Column, value: Any, j: int, shown: dict[str, str]) -> str:
                 f'<span class="unseen">{safe(value)}</span></td>'
             )
         inner = _name(value, shown) if isinstance(value, Name) else safe(label(str(value), TEXT_LIMIT)) if value else ""
+        if labeled:
+            inner = DOT.sub(".<wbr>", inner)
+        if isinstance(value, Link):
+            inner = f'<a href="{safe(value.url)}">{inner}</a>'
         if j == 0:
             return f'<th scope="row">{inner}</th>'
-        return f'<td class="prose">{inner}</td>' if len(str(value or "")) > PROSE else f"<td>{inner}</td>"
+        length = len(str(value or ""))
+        prose = ' class="prose"' if length > PROSE else ' class="short"' if labeled and length <= SHORT else ""
+        return f"<td{prose}{title}>{inner}</td>"
     raw = value[0] if column.kind == "interval" else value
     number = f' data-v="{raw:.7g}"' if isinstance(raw, (int, float)) and math.isfinite(raw) else ""
-    return f'<td class="num"{number}>{safe(column.format(value).replace("-", "−"))}</td>'
+    return f'<td class="num"{number}{title}>{safe(column.format(value).replace("-", "−"))}</td>'
 
 
 def _name(value: Name, shown: dict[str, str]) -> str:

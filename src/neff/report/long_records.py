@@ -22,6 +22,8 @@ __all__ = ["Columns", "columns_of", "parquet_from_csv", "runnable", "suffixes", 
 
 _RESERVED = frozenset({"item", "model", "task", "metric", "draw", "score", "label", "weight", "lower_is_better"})
 _ROWS = 1 << 15
+_PARQUET = "FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false"
+"""The engine must write to the file that it is given, which is locked, and not to one of its own."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Columns = dict[str, Any]
@@ -91,14 +93,14 @@ def _refuse_other_names(column: str, names: Any) -> None:
 
 def _refuse_unwritable(column: str, values: Any) -> None:
     problem = ""
-    if isinstance(values, Factor):
-        text = "".join(values.levels)
+    if isinstance(values, Factor) or not column.isprintable():
+        text = "".join([column, *(values.levels if isinstance(values, Factor) else ())])
         try:
             text.encode()
         except UnicodeEncodeError:
             problem = "half a character (a lone surrogate)"
         problem = "a NUL byte" if "\0" in text else problem
-    elif np.isinf(values).any():
+    if not isinstance(values, Factor) and np.isinf(values).any():
         problem = "an infinite number"
     if problem:
         raise RecordsError(f"column {column!r} holds {problem}, which cannot be written.", "Clean it, or leave it out.")
@@ -181,7 +183,7 @@ def parquet_from_csv(source: Path, target: Path, types: Mapping[str, str]) -> No
     settings = {"memory_limit": "1GB", "temp_directory": str(source.parent)}
     with duckdb.connect(":memory:", config=settings) as connection:
         connection.execute("SET enable_progress_bar = false")
-        copy = f"COPY (SELECT * FROM {read}) TO {_quoted(str(target))} (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608
+        copy = f"COPY (SELECT * FROM {read}) TO {_quoted(str(target))} ({_PARQUET})"  # noqa: S608
         try:
             connection.execute(copy)
         except duckdb.IOException as error:

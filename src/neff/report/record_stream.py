@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neff.errors import RecordsError
 from neff.records.combine import file_labels
 from neff.records.detect import detect
 from neff.records.factor import Factor
@@ -45,10 +46,12 @@ class RecordStream:
 
     def __init__(self, files: Sequence[File], request: Request, *, by_file: ByFile, strict: bool) -> None:
         self._found: list[tuple[File, Request]] = []
+        self._rows: list[int] = []
 
         def sums_of(file: File) -> ItemSums:
             sums, settled = settled_sums(file, request)
             self._found.append((file, settled))
+            self._rows.append(int(sums.n.sum() + sums.n_unscored.sum()))
             return sums
 
         whole = sum_files(files, sums_of, by_file=by_file, strict=strict)
@@ -61,8 +64,10 @@ class RecordStream:
 
     def __iter__(self) -> Iterator[Part]:
         with_draws = None
-        for (file, request), label in zip(self._found, self._labels, strict=True):
+        for (file, request), label, n_checked in zip(self._found, self._labels, self._rows, strict=True):
+            n = 0
             for part in self._file(file, request):
+                n += len(part.table)
                 if with_draws is None:
                     with_draws = part.draw is not None
                 if with_draws != (part.draw is not None):
@@ -71,6 +76,9 @@ class RecordStream:
                 if label:
                     model = Factor.from_codes(model.codes, [f"{name} @ {label}" for name in model.levels])
                 yield Part(replace(part.table, model=model), None if self._numbered else part.draw)
+            if n != n_checked:
+                problem = f"the file changed while it was read: it had {n_checked:,} rows, and then {n:,}."
+                raise RecordsError(problem, "Wait until it is written, or copy it first.", path=file.shown)
 
     def _file(self, file: File, request: Request) -> Iterator[Part]:
         with reading(file.path, file.shown):

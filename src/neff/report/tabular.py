@@ -113,7 +113,10 @@ def write_parquet(result: Any, path: Path) -> None:
     )
     with duckdb.connect(":memory:") as connection:
         connection.register("long", arrays)
-        options = f"FORMAT parquet, COMPRESSION zstd{', KV_METADATA {' + pairs + '}' if pairs else ''}"
+        # into the very file that is given, which is locked, not into one of the engine's own
+        options = (
+            f"FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false{', KV_METADATA {' + pairs + '}' if pairs else ''}"
+        )
         try:
             connection.execute(f"COPY (SELECT {columns} FROM long) TO {_quoted(str(path))} ({options})")  # noqa: S608
         except duckdb.IOException as error:

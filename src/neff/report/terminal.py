@@ -11,7 +11,7 @@ from neff.report.document import Bullets, Details, Document, Figure, Notice, Par
 from neff.report.line_chart import LineChart
 from neff.report.sketch import sketch_column
 from neff.report.sketch_lines import sketch_lines
-from neff.report.text import Mark, Name, clean, label, plural
+from neff.report.text import Link, Mark, Name, clean, label, plural
 from neff.report.text_table import Cell, lay_out
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _cells(block: TableBlock, row: tuple[object, ...]) -> list[Cell]:
     return [
         Cell(
             label(value, LONGEST_CELL) if isinstance(value, Name) else clean(column.format(value)),
-            name=isinstance(value, Name),
+            name=isinstance(value, (Name, Link)),
             empty=value == "",
         )
         for column, value in zip(block.table.columns, row, strict=True)

@@ -8,10 +8,13 @@ import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from neff.results.plain import clean
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "Link",
     "Mark",
     "Name",
     "clean",
@@ -27,7 +30,6 @@ __all__ = [
     "signed",
 ]
 
-_JOINERS = "\u200c\u200d"  # needed by emoji and several scripts; they cannot reorder or hide text
 _WIDE = ("W", "F")
 
 
@@ -48,31 +50,17 @@ class Mark(str):
         return {"good": "✓", "warn": "!", "refuse": "✕"}.get(self, "?")
 
 
-def clean(text: object) -> str:
-    r"""Return the text with every character that could steer a terminal, a browser or a reader's eye made visible.
+class Link(str):
+    """Text that leads somewhere; renderers without links show the text. Never made of text from a log."""
 
-    Control characters, ANSI escapes, bidirectional overrides, invisible marks and lone surrogates become
-    escapes such as ``\x1b``; every kind of space becomes a plain one.
+    url: str
 
-    Examples
-    --------
-    >>> clean("base")
-    'base'
-    >>> print(clean("red\x1b[31m\u202egnp.exe"))
-    red\x1b[31m\u202egnp.exe
-    """
-    raw = str(text)
-    if raw.isprintable():
-        return str.__str__(raw)
-    return "".join(_visible(c) for c in raw)
-
-
-def _visible(c: str) -> str:
-    if c.isprintable() or c in _JOINERS:
-        return c
-    if unicodedata.category(c) == "Zs":
-        return " "
-    return c.encode("unicode_escape").decode("ascii")
+    @classmethod
+    def to(cls, text: str, url: str) -> Link:
+        """Return a link to an address."""
+        made = cls(text)
+        made.url = url
+        return made
 
 
 def display_width(text: str) -> int:

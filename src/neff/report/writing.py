@@ -1,11 +1,18 @@
-"""Writing whole or not at all: a temporary file in the same folder, flushed to disk, then renamed."""
+"""Writing whole or not at all: a temporary file in the same folder, flushed to disk, then renamed.
+
+A process that is killed cannot clean up: what it leaves is named `.NAME.<12 hex digits>.tmp`, and the next write of the
+same name removes it. A temporary file is locked while it is written to, so one that can be locked is left over.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
+import shutil
 import stat
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["replacing", "write_bytes"]
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.tmp$")
+_YOUNG = 10.0
+"""Seconds that a temporary file is left alone for, whatever its lock says."""
 
 
 @contextlib.contextmanager
@@ -35,8 +46,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name[:24]}.{secrets.token_hex(6)}.tmp")
     try:
         _check(target, path)
-        yield temporary
-        _finish(temporary, target)
+        _remove_left_over(target)
+        with _locked(temporary):
+            yield temporary
+            _finish(temporary, target)
     except OSError as error:
         if isinstance(error, OutputError):
             raise
@@ -54,8 +67,52 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     OutputError
         If the file cannot be written.
     """
-    with replacing(path) as temporary, temporary.open("xb") as stream:
+    with replacing(path) as temporary, temporary.open("wb") as stream:
         stream.write(data)  # the inner block ends first: the file is closed when it is flushed and renamed
+
+
+@contextlib.contextmanager
+def _locked(temporary: Path) -> Iterator[None]:
+    """Make the file, and hold a lock on it: the system lets go of it when the process ends, however it ends."""
+    if os.name != "posix":  # an open file could not be renamed
+        yield
+        return
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+    try:
+        _lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Return whether the file could be locked; where there are no locks, none is left over for sure."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _remove_left_over(target: Path) -> None:
+    """Remove the temporary files of writers that were killed; young ones may not be locked yet."""
+    for path in target.parent.glob(f".{_literal(target.name[:24])}.*.tmp"):
+        with contextlib.suppress(OSError):
+            if _TEMPORARY.search(path.name) is None or time.time() - path.stat().st_mtime < _YOUNG:
+                continue
+            descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+            try:
+                if _lock(descriptor):
+                    shutil.rmtree(f"{path}.d", ignore_errors=True)
+                    path.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def _literal(name: str) -> str:
+    return "".join(f"[{mark}]" if mark in "*?[" else mark for mark in name)
 
 
 def _check(target: Path, path: str | Path) -> None:

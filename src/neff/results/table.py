@@ -8,12 +8,14 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 from neff.errors import ArgumentError, MissingDependencyError
+from neff.results.plain import clean, middle_cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Column", "Table"]
 
+_LONGEST = 160
 Kind = Literal["text", "number", "signed", "count", "percent", "p", "interval"]
 
 
@@ -83,13 +85,16 @@ class Table:
         return len(self.rows)
 
     def cells(self) -> Iterator[tuple[str, ...]]:
-        """Yield each row as formatted text."""
+        """Yield each row as formatted text; what could steer a terminal or a reader's eye is spelled out."""
         for row in self.rows:
-            yield tuple(column.format(value) for column, value in zip(self.columns, row, strict=True))
+            yield tuple(
+                middle_cut(clean(column.format(value)), _LONGEST)
+                for column, value in zip(self.columns, row, strict=True)
+            )
 
     def to_text(self) -> str:
         """Return aligned plain text."""
-        grid = [tuple(column.title for column in self.columns), *self.cells()]
+        grid = [tuple(clean(column.title) for column in self.columns), *self.cells()]
         widths = [max(len(row[j]) for row in grid) for j in range(len(self.columns))]
         lines = []
         for row in grid:
@@ -110,7 +115,7 @@ class Table:
         return "\n".join([head, rule, *body])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{escape(column.title)}</th>" for column in self.columns)
+        head = "".join(f"<th>{escape(clean(column.title))}</th>" for column in self.columns)
         body = "".join(
             "<tr>"
             + "".join(
@@ -120,7 +125,7 @@ class Table:
             + "</tr>"
             for row in self.cells()
         )
-        caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
+        caption = f"<caption>{escape(clean(self.caption))}</caption>" if self.caption else ""
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def to_dict(self) -> dict[str, list[Any]]:

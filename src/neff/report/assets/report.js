@@ -22,15 +22,17 @@
   // A table, whoever made its rows: sorted by raw values, undefined ones last, filtered, drawn in portions.
   const control = (table, rows, portion) => {
     let order = rows.keys, shown = portion, wanted = "";
+    const picked = new Map();
     const status = make("span", { role: "status" });
     const more = make("button", { type: "button", class: "plain" });
     const body = table.tBodies[0];
     const draw = () => {
-      const found = wanted ? order.filter((k) => rows.text(k).includes(wanted)) : order;
+      const found = order.filter((k) => (!wanted || rows.text(k).includes(wanted))
+        && [...picked].every(([column, word]) => rows.value(k, column, false) === word));
       body.replaceChildren(...found.slice(0, shown).map(rows.element));
       more.hidden = found.length <= shown;
       more.textContent = `Show ${grouped(Math.min(portion, found.length - shown))} more of ${grouped(found.length)}`;
-      if (wanted) status.textContent = `${grouped(found.length)} of ${grouped(rows.keys.length)} rows`;
+      if (wanted || picked.size) status.textContent = `${grouped(found.length)} of ${grouped(rows.keys.length)} rows`;
     };
     [...table.tHead.rows[0].cells].forEach((head, column) => {
       const button = make("button", { type: "button" }, ...head.childNodes);
@@ -52,11 +54,22 @@
       });
     });
     const tools = make("div", { class: "tools" });
+    const reset = () => { if (!wanted && !picked.size) status.textContent = ""; };
     if (rows.keys.length > 12) {
       const input = make("input", { type: "search", autocomplete: "off", spellcheck: "false" });
-      input.addEventListener("input", () => { wanted = input.value.trim().toLowerCase(); shown = portion; draw(); if (!wanted) status.textContent = ""; });
+      input.addEventListener("input", () => { wanted = input.value.trim().toLowerCase(); shown = portion; draw(); reset(); });
       tools.append(make("label", {}, "Find", input));
     }
+    [...table.tHead.rows[0].cells].forEach((head, column) => {
+      if (head.dataset.filter === undefined) return;
+      const words = [...new Set(rows.keys.map((k) => rows.value(k, column, false)))].filter((word) => word !== null).sort();
+      const select = make("select", {}, make("option", { value: "" }, "all"), ...words.map((word) => make("option", {}, word)));
+      select.addEventListener("change", () => {
+        if (select.value) picked.set(column, select.value); else picked.delete(column);
+        shown = portion; draw(); reset();
+      });
+      tools.append(make("label", {}, head.textContent, select));
+    });
     tools.append(status);
     more.addEventListener("click", () => { shown += portion; draw(); });
     const place = table.parentElement;

@@ -1,0 +1,1 @@
+"""One module per paper: its headline as a claim, at the scale of a laptop, and what that scale cannot show."""
