@@ -76,7 +76,7 @@ def rows_of_parquet(_: bytes, path: Path) -> int | None:
 
     try:
         return int(pq.read_metadata(path).num_rows)
-    except pa.ArrowInvalid:
+    except (pa.ArrowException, OSError):
         return None  # it wants to decode a schema of its own, which is only a comment in the file
 
 

@@ -96,7 +96,7 @@ def _papers(result: PaperIndex) -> Table:
         Column("room", "Room"),
         Column("summary", "What it is about"),
         Column("state", "In neff"),
-        Column("where", "Functions, command"),
+        Column("where", "Where", help="functions, and the command"),
         Column("published", "Published", help="of the headline claim"),
         Column("measured", "Measured", help="of the headline claim, at our scale"),
         Column("verdict", "Verdict", help="on the headline claim"),
@@ -129,7 +129,7 @@ def _paper_row(paper: IndexedPaper) -> tuple[str, ...]:
 def published_text(measured: Measurement) -> str:
     """Return the published figure of a claim as text."""
     value = measured.result.terms.published
-    return "–" if value is None else value if isinstance(value, str) else f"{value:g}"
+    return "–" if value is None else value if isinstance(value, str) else f"{value:g}".replace("-", "−")
 
 
 def measured_text(measured: Measurement) -> str:

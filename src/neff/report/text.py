@@ -53,6 +53,7 @@ class Mark(str):
 class Link(str):
     """Text that leads somewhere; renderers without links show the text. Never made of text from a log."""
 
+    __slots__ = ("url",)
     url: str
 
     @classmethod

@@ -48,8 +48,7 @@ def noise(
     For example:
       neff benchmark noise curves.csv --run model --step step --task task --score accuracy
       neff benchmark noise wandb.csv --score 'eval/*_acc' --last 5 -o noise.html
-      neff benchmark noise runs.parquet --score 'eval/*' --pattern '(?P<size>\d+M)-(?P<recipe>.+)' --small 190M --target
-      760M
+      neff benchmark noise runs.parquet --score 'eval/*' --pattern '(?P<size>\d+M)-(?P<recipe>.+)' --small 190M
 
     Long tables have one column of scores and one of tasks; wide ones, as trackers export them, one column per task.
 
