@@ -27,8 +27,10 @@ __all__ = ["READER"]
 
 _FIRST = ("step", "prompt", "completion")
 _ADVANTAGE = "advantage"
-_NUMBERS = ("FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT")
-_NUMBERS += ("USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
+_NUMBERS = (
+    "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT",
+    "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
+)  # fmt: skip
 _NO_LOG_PROBS = "there are no log-probs in the file: importance weights cannot be computed from it"
 
 
