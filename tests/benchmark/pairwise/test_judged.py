@@ -152,11 +152,9 @@ def test_schedules_refuse(n, budget, design, message):
 def loop(rng, n, budget, choose):
     strength = np.sort(rng.normal(size=n))[::-1]
     names = [f"m{i}" for i in range(n)]
-    pairs = schedule_pairs(n, n, rng=rng)
-    told = [(names[i], names[j]) for i, j in zip(*pairs, strict=True)]
-    verdicts = [
-        float(rng.random() < 1 / (1 + np.exp(-(strength[i] - strength[j])))) for i, j in zip(*pairs, strict=True)
-    ]
+    ring = [(i, (i + 1) % n) for i in range(n)]  # so that every player occurs before the first choice
+    told = [(names[i], names[j]) for i, j in ring]
+    verdicts = [float(rng.random() < 1 / (1 + np.exp(-(strength[i] - strength[j])))) for i, j in ring]
     while len(told) < budget:
         ranking = rank_battles(
             battles_of(*zip(*told, strict=True), verdicts), position=False, prior=1.0, inference="model"

@@ -144,7 +144,9 @@ def test_error_against_the_true_majority_with_two_answers(confidence, most):
         rule = AdaptiveConsistency(confidence, max_draws=400)
         while not rule.observe(bool(rng.random() < p)):
             pass
-        place = rule.choose()
-        wrong.append(rule.answers[place] != (p > 0.5))
+        if rule.n < rule.max_draws:  # the cap stops near-ties of p, about which the rule promises nothing
+            place = rule.choose()
+            wrong.append(rule.answers[place] != (p > 0.5))
+    assert len(wrong) > 3400
     # The posterior chance holds at the stop whatever the stopping rule, as p has the prior that the rule assumes.
     assert np.mean(wrong) <= most + 3 * math.sqrt(most / 4000)
