@@ -7,10 +7,12 @@ import math
 import numpy as np
 import pytest
 
+from neff import evaluate
 from neff.errors import ArgumentError
 from neff.reasons import Reason
 from neff.results import Verdict
 from neff.sampling import as_draws, at_k, draws_of
+from neff.stats import wilson
 
 HUMANEVAL = {"item": "task", "draw": "draw"}
 
@@ -86,9 +88,89 @@ def test_no_item():
     assert [e.reason for e in result.estimates] == [Reason.EMPTY, Reason.EMPTY]
 
 
+def test_no_scored_draw_is_no_lack_of_draws():
+    (first, *_) = at_k([[math.nan, math.nan], [math.nan]], k=1).estimates
+    assert (first.reason, first.n_unscored) == (Reason.NO_SCORED, 3)
+
+
+def test_short_items_are_no_numbers_for_any_metric():
+    """Warnings are errors in tests: sums over subsets that do not exist must not be formed."""
+    result = at_k([[1, 0, 1, 0], [0, 1]], k=3, at_least=(2,), short="drop")
+    assert by_metric(result)["at-least-2@3"].value == pytest.approx(0.5)
+
+
+def test_items_of_0_or_1_have_the_interval_of_a_share():
+    """One draw per item, and k = n: what `neff.evaluate` says of the same records."""
+    rng = np.random.default_rng(8)
+    right = (rng.random(47) < 0.9).astype(float)
+    table = {"item": list(range(47)), "model": ["m"] * 47, "score": right.tolist()}
+    columns = {"item": "item", "model": "model", "score": "score"}
+    (plain,) = evaluate(table, **columns).estimates
+    assert at_k(table, k=1, **columns).estimates[0].interval == plain.interval
+    outcomes = rng.random((47, 3)) < 0.4
+    low, high, _ = wilson(int(outcomes.any(axis=1).sum()), 47)
+    assert by_metric(at_k(outcomes, k=3))["pass@3"].interval == (low, high)
+
+
+def test_equal_clusters_count_once():
+    rows = {"item": list(range(6)), "model": ["m"] * 6, "score": [1.0] * 6, "topic": [0, 0, 0, 0, 1, 1]}
+    found = at_k(rows, k=1, item="item", model="model", score="score", cluster="topic").estimates[0]
+    assert found.interval == tuple(wilson(2, 2)[:2])
+    assert "counts each cluster once" in found.method
+
+
+def test_budgets_of_any_kind_in_ascending_order():
+    outcomes = [[1, 0, 1], [0, 0, 1]]
+    assert at_k(outcomes, k=np.int64(2)).ks == (2,)
+    assert at_k(outcomes, k=np.array([3, 1])).ks == (1, 3)
+    assert [e.metric for e in at_k(outcomes, k=(2, 1)).estimates[:2]] == ["pass@1", "pass@2"]
+
+
+def test_a_list_of_paths_is_records(tmp_path):
+    path = tmp_path / "draws.csv"
+    path.write_text("item,model,score\na,m,1\na,m,0\nb,m,1\n")
+    assert at_k([path], k=1).estimates[0].value == at_k([str(path)], k=1).estimates[0].value == 0.75
+
+
+def test_random_subsets_say_what_they_leave():
+    rng = np.random.default_rng(4)
+    answers, scores = rng.integers(0, 3, (5, 9)), rng.random((5, 9))
+    options = {"k": (4, 9), "answers": answers, "scores": scores, "weighted": "sum"}
+    values = [
+        by_metric(at_k(answers == 0, n_resamples=50, rng=seed, **options))["weighted-sum@4"].value for seed in range(60)
+    ]
+    result = at_k(answers == 0, n_resamples=50, rng=1, **options)
+    found = by_metric(result)
+    assert found["weighted-sum@4"].components["subsets"] == pytest.approx(np.var(values), rel=0.6)
+    assert found["weighted-sum@9"].components["subsets"] == 0
+    assert "subsets" not in found["majority@4"].components
+    assert "50 random subsets per item: they leave a standard error of" in result.notes[-1]
+
+
+def test_texts_that_are_empty_are_no_answers():
+    columns = {"item": "item", "model": "model", "score": "score"}
+    table = {"item": ["q"] * 3, "model": ["m"] * 3, "score": [1, 0, 0], "answer": ["x", "", ""]}
+    (draws,) = draws_of(table, answers="answer", **columns)
+    assert (draws.answer >= 0).tolist() == [True, False, False]
+    assert as_draws([[1, 0, 0]], answers=[["x", "", math.nan]]).answer.tolist() == [0, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"outcomes": [["yes", "no"]]}, "as_draws: outcomes must be 0, 1 or missing, got 'yes'"),
+        ({"outcomes": [[1]], "answers": [[["x"]]]}, "answers must be hashable"),
+    ],
+)
+def test_draws_that_are_none(given, message):
+    with pytest.raises(ArgumentError, match=message):
+        as_draws(**given)
+
+
 @pytest.mark.parametrize(
     ("outcomes", "options", "message"),
     [
+        ([[1, 0]], {"k": 1, "n_resamples": 0}, "n_resamples must be a whole number of at least 2"),
         ([[0.5, 1]], {}, "outcomes must be 0, 1 or missing, got 0.5"),
         ([[1, 0]], {"scores": [[1]]}, "scores must be of the shape of outcomes"),
         ([1, 0], {}, "outcomes must be a matrix, or one sequence per item"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import combinations
-from math import comb
+from math import comb, prod
 
 import numpy as np
 import pytest
@@ -37,6 +37,19 @@ def test_pass_at_k_golden(n, c, k, expected):
 )
 def test_pass_hat_k_golden(n, c, k, expected):
     assert float(pass_hat_k(n, c, k)) == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.mark.parametrize(("n", "c", "k"), [(10**6, 1, 1), (10**6, 3, 2), (10**7, 2, 10**6), (10**5, 40, 10**4)])
+def test_small_chances_keep_their_digits(n, c, k):
+    exact = (
+        1 - Fraction(comb(n - c, k), comb(n, k)) if k < 100 else 1 - prod(Fraction(n - k - i, n - i) for i in range(c))
+    )
+    assert float(pass_at_k(n, c, k)) == pytest.approx(float(exact), rel=1e-12)
+
+
+def test_counts_of_other_shapes_are_refused():
+    with pytest.raises(ArgumentError, match=r"c must be of the shape of n, \(2,\)"):
+        pass_at_k([1, 2], [1, 1, 1], 1)
 
 
 # Successes in 4 trials of 50 airline tasks of tau-bench, gpt-4o; the published pass^1..4 are .420 .273 .220 .200.

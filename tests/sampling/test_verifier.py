@@ -12,6 +12,7 @@ from neff.results import Verdict
 from neff.sampling import TwoTypeModel, as_draws, can_match, draws_of, verifier_curves
 from neff.sampling.verifiers.accept_first import Counts, curves, simulated
 from neff.sampling.verifiers.curves import counts_of
+from neff.stats import wilson
 
 COLUMNS = {"item": "task", "score": "correct", "draw": "draw"}
 
@@ -68,6 +69,49 @@ def test_two_types_of_the_real_data(report):
     assert base.correctness == pytest.approx((0.7217, 0.0922), abs=6e-5)
     assert base.share == pytest.approx((0.2, 0.8))
     assert (base.soundness, weak.soundness) == pytest.approx((0.98508, 0.75232), abs=6e-6)
+
+
+def test_intervals_of_equal_items_are_not_of_width_0():
+    """Three items alike, in numbers whose mean is off by a rounding error; and one draw per item, all accepted."""
+    alike = verifier_curves([[1] + [0] * 9] * 3, [[1] + [0] * 9] * 3, costs=(0,), rng=0).curves[0]
+    assert np.isnan(alike.right_interval[:9]).all()
+    assert all(math.isnan(x) for x in alike.rewards[0].reward_interval)
+    right = [[1]] * 9 + [[0]] * 2
+    one = verifier_curves(right, [[1]] * 11, costs=(), rng=0).curves[0]
+    assert one.right_interval[0].tolist() == list(wilson(9, 11)[:2]) == list(one.single.interval)
+    assert one.wrong_interval[0].tolist() == pytest.approx(wilson(2, 11)[:2])
+    perfect = verifier_curves([[1, 0], [0, 1], [0, 0]], [[1, 0], [0, 1], [0, 0]], costs=(), rng=0).curves[0]
+    assert perfect.wrong_interval[1].tolist() == list(wilson(0, 3)[:2])
+    assert perfect.conditional.interval == tuple(wilson(2, 2)[:2])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"right_value": math.nan}, "right_value must be a finite number"),
+        ({"abstain_value": math.inf}, "abstain_value must be a finite number"),
+        ({"price": -1}, "price must be 0 or more"),
+        ({"costs": ("4",)}, "costs must be one number"),
+    ],
+)
+def test_rewards_need_numbers(options, message):
+    with pytest.raises(ArgumentError, match=message):
+        verifier_curves([[1, 0]], [[1, 1]], **options)
+
+
+def test_a_weak_model_without_acceptances_is_refused():
+    draws = as_draws([[1, 0], [0, 1]])
+    with pytest.raises(ArgumentError, match="weak must be draws with acceptances"):
+        can_match(draws, draws)
+    weak = as_draws([[1, 0], [0, 1]], accepts=[[1, 0], [0, 1]])
+    with pytest.raises(ArgumentError, match="margin must be 0 or more"):
+        can_match(weak, draws, margin=math.nan)
+
+
+def test_a_budget_below_0_is_refused():
+    with pytest.raises(ArgumentError, match="budget must be 0 or more"):
+        THEORY.accuracy(-1)
+    assert THEORY.accuracy(0) == 0
 
 
 THEORY = TwoTypeModel((0.87, 0.13), (0.58, 0.42), soundness=0.75)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neff.sampling.repeats.best_of import best_of
+from neff.sampling.repeats.best_of import best_of, best_of_without_each
 from neff.sampling.repeats.voting import exact_vote, sampled_vote, weighted_vote
 
 
@@ -63,6 +63,15 @@ def test_best_of_equals_enumeration(rows, data):
     score, outcome = (np.array(column, float) for column in zip(*rows, strict=True))
     k = data.draw(st.integers(1, len(score)))
     assert best_of(score, outcome, [k])[0] == pytest.approx(enumerated_best(score, outcome, k), abs=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=8))
+def test_best_of_without_each_draw_equals_leaving_it_out(rows):
+    score, outcome = (np.array(column, float) for column in zip(*rows, strict=True))
+    ks = (1, 2, 3, 7)
+    naive = [best_of(np.delete(score, j), np.delete(outcome, j), ks) for j in range(len(score))]
+    assert best_of_without_each(score, outcome, ks) == pytest.approx(np.array(naive), abs=1e-12, nan_ok=True)
 
 
 def test_sampled_vote_agrees_with_the_exact_one_within_its_error():

@@ -6,14 +6,30 @@ which makes every estimate here unbiased for k fresh draws.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from neff.stats._validate import check_count
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["all_right", "at_least", "draw_variance", "log_ratio", "none_right", "two_subsets"]
+LARGE, MOST_FACTORS = 1000, 64
+
+__all__ = ["all_right", "at_least", "budgets", "draw_variance", "log_ratio", "none_right", "two_subsets"]
+
+
+def budgets(k: Any, *, call: str) -> tuple[int, ...]:
+    """Return one budget or several as ascending counts of 1 or more.
+
+    Examples
+    --------
+    >>> budgets(5, call="at_k"), budgets([10, 1], call="at_k")
+    ((5,), (1, 10))
+    """
+    given = np.atleast_1d(np.asarray(k, dtype=object)).ravel().tolist()
+    return tuple(sorted(check_count(x, argument="k", call=call, minimum=1) for x in given))
 
 
 def log_choose(n: ArrayLike, k: ArrayLike) -> NDArray[np.float64]:
@@ -29,15 +45,28 @@ def log_choose(n: ArrayLike, k: ArrayLike) -> NDArray[np.float64]:
 def log_ratio(a: ArrayLike, n: ArrayLike, k: ArrayLike) -> NDArray[np.float64]:
     """Return log C(a, k) / C(n, k) for a <= n: the chance that a k-subset of n lies within a given ones.
 
-    The log of k! cancels before it is formed, so that n = k = 10^4 keeps ten digits.
+    The log of k! cancels before it is formed. Log-gammas of large numbers lose the digits of a small result: above
+    n = 1,000, and with few factors, it is the sum of log(1 - k / (n - i)) over the n - a ones outside, or the same with
+    k and n - a exchanged.
     """
     from scipy.special import gammaln
 
     a, n, k = np.broadcast_arrays(*(np.asarray(x, np.float64) for x in (a, n, k)))
     inside = k <= a
     b, m, j = np.where(inside, a, 0.0), np.where(inside, n, 0.0), np.where(inside, k, 0.0)
-    value = (gammaln(b + 1) - gammaln(m + 1)) + (gammaln(m - j + 1) - gammaln(b - j + 1))
+    value = np.asarray((gammaln(b + 1) - gammaln(m + 1)) + (gammaln(m - j + 1) - gammaln(b - j + 1)))
+    factors = np.minimum(m - b, j)
+    summed = (m > LARGE) & (factors <= MOST_FACTORS)
+    if summed.any():
+        value[summed] = _log_factors(m[summed], np.maximum(m - b, j)[summed], factors[summed])
     return np.where(inside, np.minimum(value, 0.0), -np.inf)
+
+
+def _log_factors(n: NDArray[np.float64], other: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[Any]:
+    total = np.zeros(len(n))
+    for i in range(int(factors.max())):
+        total += np.where(i < factors, np.log1p(-other / (n - i)), 0.0)
+    return total
 
 
 def none_right(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> NDArray[np.float64]:
@@ -67,7 +96,8 @@ def at_least(n: ArrayLike, c: ArrayLike, k: int, j: int) -> NDArray[np.float64]:
     if j == k:
         return all_right(n, c, k)
     upper = k - j + 1 <= j
-    total = sum(_exactly(n, c, k, i) for i in (range(j, k + 1) if upper else range(j)))
+    m = np.maximum(n, k)  # with fewer draws than k there is nothing to count, and the value is NaN
+    total = sum(_exactly(m, c, k, i) for i in (range(j, k + 1) if upper else range(j)))
     return np.where(k > n, np.nan, np.clip(total if upper else 1 - total, 0.0, 1.0))
 
 
@@ -91,7 +121,7 @@ def two_subsets(n: ArrayLike, c: ArrayLike, k: int, j: int) -> NDArray[np.float6
     total = np.zeros(n.shape)
     for i in range(j, k + 1):
         left = np.clip(c - i, 0, room)
-        total += _exactly(n, c, k, i) * np.nan_to_num(at_least(room, left, k, j))
+        total += _exactly(np.maximum(n, k), c, k, i) * np.nan_to_num(at_least(room, left, k, j))
     return np.where(short, np.nan, np.clip(total, 0.0, 1.0))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from neff.errors import ArgumentError
 from neff.records import Records, as_records
+from neff.sampling.answers import no_answer
 from neff.stats._validate import as_numbers
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ class Draws:
         return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def as_draws(outcomes: Any, *, scores: Any = None, answers: Any = None, accepts: Any = None, call: str) -> Draws:
+def as_draws(
+    outcomes: Any, *, scores: Any = None, answers: Any = None, accepts: Any = None, call: str = "as_draws"
+) -> Draws:
     """Build `Draws` from a matrix of items by draws, or from one sequence per item.
 
     Parameters
@@ -86,14 +89,14 @@ def as_draws(outcomes: Any, *, scores: Any = None, answers: Any = None, accepts:
     outcomes
         0/1 or bool, NaN = unscored: an array of shape (n_items, n_draws), or a list of n_items sequences.
     scores, answers, accepts
-        Of the same shape: numbers; any hashable values, None = no answer; 0/1 or bool.
+        Of the same shape: numbers; any hashable values, None, NaN or "" = no answer; 0/1 or bool.
     call
-        For error messages.
+        Who is named in error messages.
 
     Raises
     ------
     ArgumentError
-        If shapes differ, or an outcome or acceptance is not 0, 1 or NaN.
+        If shapes differ, an outcome or acceptance is not 0, 1 or NaN, or an answer cannot be counted.
     """
     rows = _rows(outcomes, "outcomes", call)
     lengths = [len(row) for row in rows]
@@ -113,7 +116,7 @@ def as_draws(outcomes: Any, *, scores: Any = None, answers: Any = None, accepts:
         outcome=outcome,
         items=tuple(map(str, range(len(rows)))),
         score=None if score is None else np.asarray(score, np.float64),
-        answer=None if answers is None else _codes(flat(answers, "answers")),
+        answer=None if answers is None else _codes(flat(answers, "answers"), call),
         accept=None if accepts is None else _binary(flat(accepts, "accepts"), "accepts", call),
     )
 
@@ -124,7 +127,7 @@ def draws_of(
     scores: str | None = None,
     answers: str | None = None,
     accepts: str | None = None,
-    call: str,
+    call: str = "draws_of",
     **columns: Any,
 ) -> list[Draws]:
     """Split records into the `Draws` of each task, metric and model.
@@ -136,7 +139,7 @@ def draws_of(
     scores, answers, accepts
         Columns of the verifier's score, of the answer, and of the verifier's yes or no.
     call
-        For error messages.
+        Who is named in error messages.
     **columns
         As in `neff.read`; `score` is the column of the outcome.
 
@@ -170,7 +173,7 @@ def _part(table: Records, rows: NDArray[Any], named: Sequence[str | None], call:
         outcome=_binary(table.score[rows], f"the outcomes of {model}", call),
         items=tuple(table.item.levels[code] for code in codes),
         score=None if score is None else _number_column(score, rows, str(named[0]), call),
-        answer=None if answer is None else _answer_codes(answer, rows),
+        answer=None if answer is None else _answer_codes(answer, rows, call),
         accept=None if accept is None else _binary(_number_column(accept, rows, str(named[2]), call), "accept", call),
         cluster=np.unique(table.clusters[0].codes[rows][first], return_inverse=True)[1] if table.clusters else None,
         model=model,
@@ -190,7 +193,12 @@ def _rows(values: Any, name: str, call: str) -> list[Sequence[Any]]:
 
 
 def _binary(values: Iterable[Any], name: str, call: str) -> NDArray[np.float64]:
-    array = np.array([np.nan if x is None else x for x in values], np.float64)
+    told = list(values)
+    try:
+        array = np.array([np.nan if x is None else x for x in told], np.float64)
+    except (TypeError, ValueError):
+        got = next(x for x in told if not isinstance(x, (int, float, np.number, np.bool_, type(None))))
+        raise ArgumentError(name, "0, 1 or missing", got, "Say 1 for yes and 0 for no.", call=call) from None
     wrong = ~np.isnan(array) & (array != 0) & (array != 1)
     if wrong.any():
         fix = "Say which scores are right answers first, for example score >= 0.5; a fraction is not a pass."
@@ -198,21 +206,22 @@ def _binary(values: Iterable[Any], name: str, call: str) -> NDArray[np.float64]:
     return array
 
 
-def _codes(values: list[Any]) -> NDArray[np.int64]:
-    known = [x for x in dict.fromkeys(values) if not _missing(x)]
-    place = {x: code for code, x in enumerate(known)}
-    return np.array([place.get(x, -1) if not _missing(x) else -1 for x in values], np.int64)
+def _codes(values: list[Any], call: str) -> NDArray[np.int64]:
+    """Return the number of each answer, in order of first occurrence, -1 where there is none."""
+    place: dict[Any, int] = {}
+    try:
+        return np.array([-1 if no_answer(x) else place.setdefault(x, len(place)) for x in values], np.int64)
+    except TypeError:
+        got = next(x for x in values if getattr(type(x), "__hash__", None) is None)
+        raise ArgumentError("answers", "hashable, one per draw", got, "Give text or numbers.", call=call) from None
 
 
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and np.isnan(value)) or value == ""
-
-
-def _answer_codes(column: Any, rows: NDArray[Any]) -> NDArray[np.int64]:
+def _answer_codes(column: Any, rows: NDArray[Any], call: str) -> NDArray[np.int64]:
     if isinstance(column, np.ndarray):
-        return _codes(column[rows].tolist())
+        return _codes(column[rows].tolist(), call)
+    known = np.array([*(not no_answer(level) for level in column.levels), False])  # the last for -1
     codes: NDArray[np.int64] = column.codes[rows].astype(np.int64)
-    return codes
+    return np.where(known[codes], codes, -1)
 
 
 def _number_column(column: Any, rows: NDArray[Any], name: str, call: str) -> NDArray[np.float64]:

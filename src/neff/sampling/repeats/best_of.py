@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["best_of"]
+__all__ = ["best_of", "best_of_without_each"]
 
 
 def best_of(score: NDArray[np.float64], outcome: NDArray[np.float64], ks: Sequence[int]) -> NDArray[np.float64]:
@@ -30,11 +30,45 @@ def best_of(score: NDArray[np.float64], outcome: NDArray[np.float64], ks: Sequen
         Budgets.
     """
     n = len(score)
-    order = np.argsort(-score, kind="stable")
-    ranked = outcome[order]
-    _, block = np.unique(-score[order], return_inverse=True)
-    ranked = (np.bincount(block, weights=ranked) / np.bincount(block))[block]
-    rank = np.arange(1, n + 1)
-    return np.array(
-        [float(np.exp(log_choose(n - rank, k - 1) - log_choose(n, k)) @ ranked) if 1 <= k <= n else np.nan for k in ks]
-    )
+    block, _, mean = _ties(score, outcome)
+    ranked = mean[np.sort(block)]
+    return np.array([float(_chances(n, k) @ ranked) if 1 <= k <= n else np.nan for k in ks])
+
+
+def _ties(
+    score: NDArray[np.float64], outcome: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return each draw's tie, 0 for the highest score, and the size and mean outcome of each tie."""
+    _, block = np.unique(-score, return_inverse=True)
+    size = np.bincount(block)
+    return block, size, np.bincount(block, weights=outcome) / size
+
+
+def _chances(n: int, k: int) -> NDArray[np.float64]:
+    """Return the chance of each rank to be the highest of a k-subset of n draws, shape (n,)."""
+    return np.exp(log_choose(n - np.arange(1, n + 1), k - 1) - log_choose(n, k))
+
+
+def best_of_without_each(
+    score: NDArray[np.float64], outcome: NDArray[np.float64], ks: Sequence[int]
+) -> NDArray[np.float64]:
+    """Return `best_of` without each draw in turn, shape (n, len(ks)); NaN where k > n - 1.
+
+    Without a draw the ties above it keep their ranks and those below move up by one: sums of chances by tie give all n
+    values at once.
+    """
+    n = len(score)
+    block, size, mean = _ties(score, outcome)
+    end = np.cumsum(size) - 1
+    start = end - size + 1
+    own = (mean[block] * size[block] - outcome) / np.maximum(size[block] - 1, 1)
+    found = np.full((n, len(ks)), np.nan)
+    for column, k in enumerate(ks):
+        if not 1 <= k <= n - 1:
+            continue
+        total = np.r_[0.0, np.cumsum(_chances(n - 1, k)), 1.0]
+        above = mean * (total[start + size] - total[start])
+        below = mean * (total[end] - total[np.maximum(start - 1, 0)])
+        higher, lower = np.cumsum(above) - above, below.sum() - np.cumsum(below)
+        found[:, column] = higher[block] + (total[end] - total[start])[block] * own + lower[block]
+    return found

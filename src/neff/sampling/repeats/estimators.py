@@ -6,13 +6,13 @@ variances over fresh draws of the same item. Both are NaN where an item has fewe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from neff.sampling.combinatorics import at_least, draw_variance
-from neff.sampling.repeats.best_of import best_of
-from neff.sampling.repeats.voting import MOST_DRAWS, exact_vote, sampled_vote, weighted_vote
+from neff.sampling.repeats.best_of import best_of, best_of_without_each
+from neff.sampling.repeats.voting import MOST_DRAWS, Vote, exact_vote, sampled_vote, weighted_vote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,15 +21,21 @@ if TYPE_CHECKING:
 
     from neff.sampling.draws import Draws
 
+    Found: TypeAlias = tuple[list[float], list[float], list[float] | None]
+
 __all__ = ["PerItem", "best_of_k", "majority_at_k", "passes", "weighted_at_k"]
 
 
 class PerItem(NamedTuple):
-    """Estimates of each item at each k, their variances over draws, and the draws used; see the module."""
+    """Estimates of each item at each k, their variances over draws, and the draws used; see the module.
+
+    `simulated` is the variance that random subsets leave in each estimate, where any were used.
+    """
 
     value: NDArray[np.float64]
     variance: NDArray[np.float64]
     used: NDArray[np.int64]
+    simulated: NDArray[np.float64] | None = None
 
 
 def passes(draws: Draws, ks: Sequence[int], need: Sequence[int]) -> PerItem:
@@ -50,17 +56,23 @@ def majority_at_k(draws: Draws, ks: Sequence[int], *, n_resamples: int, rng: np.
     """Estimate how often the plurality answer of k draws is right; draws without an answer do not vote."""
     usable = _usable(draws, draws.answer is not None and draws.answer >= 0)
 
-    def of_item(rows: NDArray[np.int64]) -> tuple[list[float], list[float]]:
+    def of_item(rows: NDArray[np.int64]) -> Found:
         answer, right, counts = _answers(draws, rows)
         n = len(rows)
         if n > MOST_DRAWS:
-            votes = [sampled_vote(answer, right, k, n_resamples=n_resamples, rng=rng) if k <= n else None for k in ks]
-            values = [np.nan if vote is None else vote.value for vote in votes]
-            return values, [np.nan] * len(ks)
+            return _of_votes(
+                [sampled_vote(answer, right, k, n_resamples=n_resamples, rng=rng) if k <= n else None for k in ks]
+            )
         values = [exact_vote(counts, right, k) if k <= n else np.nan for k in ks]
-        return values, [_vote_variance(counts, right, k) if k < n else np.nan for k in ks]
+        return values, [_vote_variance(counts, right, k) if k < n else np.nan for k in ks], None
 
     return _per_item(draws, usable, ks, of_item)
+
+
+def _of_votes(votes: list[Vote | None]) -> Found:
+    """Return votes over random subsets: their variance over draws is not known, that over subsets is."""
+    known = [vote or Vote(np.nan, np.nan) for vote in votes]
+    return [vote.value for vote in known], [np.nan] * len(known), [vote.standard_error**2 for vote in known]
 
 
 def _vote_variance(counts: NDArray[np.int64], right: NDArray[np.float64], k: int) -> float:
@@ -86,13 +98,10 @@ def best_of_k(draws: Draws, ks: Sequence[int]) -> PerItem:
     """Estimate how often the draw with the highest score of k is right; draws without a score are left out."""
     usable = _usable(draws, draws.score is not None and ~np.isnan(draws.score))
 
-    def of_item(rows: NDArray[np.int64]) -> tuple[list[float], list[float]]:
+    def of_item(rows: NDArray[np.int64]) -> Found:
         score, outcome = draws.score[rows], draws.outcome[rows]  # type: ignore[index]
-        values = best_of(score, outcome, ks)
-        keep = ~np.eye(len(rows), dtype=bool)
-        without = np.array([best_of(score[mask], outcome[mask], ks) for mask in keep])
-        ones = np.ones(len(rows))
-        return values.tolist(), [_jackknife(column, ones) for column in without.T]
+        without, ones = best_of_without_each(score, outcome, ks), np.ones(len(rows))
+        return best_of(score, outcome, ks).tolist(), [_jackknife(column, ones) for column in without.T], None
 
     return _per_item(draws, usable, ks, of_item)
 
@@ -101,12 +110,11 @@ def weighted_at_k(draws: Draws, ks: Sequence[int], *, how: str, n_resamples: int
     """Estimate how often the answer with the highest joined score of k draws is right, over random subsets."""
     known = draws.answer is not None and draws.score is not None and (draws.answer >= 0) & ~np.isnan(draws.score)
 
-    def of_item(rows: NDArray[np.int64]) -> tuple[list[float], list[float]]:
+    def of_item(rows: NDArray[np.int64]) -> Found:
         answer, right, _ = _answers(draws, rows)
         score = draws.score[rows]  # type: ignore[index]
         options: dict[str, Any] = {"how": how, "n_resamples": n_resamples, "rng": rng}
-        values = [weighted_vote(answer, score, right, k, **options).value if k <= len(rows) else np.nan for k in ks]
-        return values, [np.nan] * len(ks)
+        return _of_votes([weighted_vote(answer, score, right, k, **options) if k <= len(rows) else None for k in ks])
 
     return _per_item(draws, _usable(draws, known), ks, of_item)
 
@@ -126,12 +134,14 @@ def _per_item(
     draws: Draws,
     usable: NDArray[np.bool_],
     ks: Sequence[int],
-    of_item: Callable[[NDArray[np.int64]], tuple[list[float], list[float]]],
+    of_item: Callable[[NDArray[np.int64]], Found],
 ) -> PerItem:
     value = np.full((draws.n_items, len(ks)), np.nan)
-    variance = value.copy()
+    variance, simulated = value.copy(), np.zeros_like(value)
     for i, span in enumerate(draws.spans()):
         rows = span.start + np.flatnonzero(usable[span])
         if len(rows):
-            value[i], variance[i] = of_item(rows)
-    return PerItem(value, variance, np.bincount(draws.item[usable], minlength=draws.n_items))
+            value[i], variance[i], left = of_item(rows)
+            simulated[i] = 0.0 if left is None else left
+    used = np.bincount(draws.item[usable], minlength=draws.n_items)
+    return PerItem(value, variance, used, simulated if simulated.any() else None)

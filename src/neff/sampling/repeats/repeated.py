@@ -7,11 +7,13 @@ items?).
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neff.errors import ArgumentError
+from neff.sampling.combinatorics import budgets
 from neff.sampling.draws import Draws, as_draws, draws_of
 from neff.sampling.repeats.estimators import PerItem, best_of_k, majority_at_k, passes, weighted_at_k
 from neff.sampling.repeats.result import AtK
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from neff.results import Estimate
     from neff.sampling.repeats.rows import Found
 
 __all__ = ["at_k", "pass_at_k", "pass_hat_k"]
@@ -104,7 +107,10 @@ def pass_hat_k(n: ArrayLike, c: ArrayLike, k: int) -> Any:
 
 
 def _counts(n: ArrayLike, c: ArrayLike, call: str) -> tuple[Any, Any]:
-    total, right = np.broadcast_arrays(np.asarray(n, np.float64), np.asarray(c, np.float64))
+    total, right = np.asarray(n, np.float64), np.asarray(c, np.float64)
+    if total.ndim and right.ndim and total.shape != right.shape:
+        raise ArgumentError("c", f"of the shape of n, {total.shape}", right.shape, "One count per item.", call=call)
+    total, right = np.broadcast_arrays(total, right)
     for name, values in (("n", total), ("c", right)):
         bad = ~((values >= 0) & (values == np.floor(values)) & np.isfinite(values))
         if bad.any():
@@ -142,7 +148,7 @@ def at_k(
         0/1 or bool, NaN = unscored: an array of shape (n_items, n_draws), or one sequence per item (ragged). Or
         records (paths, a dataframe, `Records`), whose score is the outcome.
     k
-        Budgets.
+        Budgets; results come in ascending order of them.
     scores
         A verifier's score of each draw, of the same shape; for records, the name of the column. Gives "best-of-k".
     answers
@@ -178,11 +184,12 @@ def at_k(
     -----
     Estimand: the mean over items of the chance that k fresh draws give a right answer by the rule. Each item's
     estimate is a U-statistic of its draws, unbiased for every k up to their number. Over items: t interval of the mean
-    (by cluster where one is given), Wilson's where every item gives 0 or every item 1. Over draws: the sum of the
-    items' variances, unbiased for pass@k, pass^k and at-least-j from two disjoint subsets (n >= 2k), else a plug-in;
-    jackknife for majority and best of k, which errs on the wide side. Draws without an answer or a score take no part
-    in votes; unscored draws in nothing.
-    Cost: in distinct (n, c) for pass@k; items x draws for the others.
+    (by cluster where one is given), Wilson's where each item gives 0 or 1 (one draw per item; k = n). Over draws: the
+    sum of the items' variances, unbiased for pass@k, pass^k and at-least-j from two disjoint subsets (n >= 2k), else a
+    plug-in; jackknife for majority and best of k, which errs on the wide side. Draws without an answer or a score take
+    no part in votes; unscored draws in nothing. A vote over random subsets has the variance that these leave in its
+    `components["subsets"]`.
+    Cost: in distinct (n, c) for pass@k; items x draws for best of k; for votes, steeper in draws and answers.
 
     References
     ----------
@@ -200,7 +207,7 @@ def at_k(
     pass^2  0.1667  [0.0000, 0.4201]  [0.0000, 0.3833]      5     20
     """
     level = check_level(level, call="at_k")
-    ks = tuple(check_count(x, argument="k", call="at_k", minimum=1) for x in ([k] if isinstance(k, int) else k))
+    ks = budgets(k, call="at_k")
     if not ks or len(set(ks)) < len(ks):
         raise ArgumentError("k", "one or more different budgets", list(ks), "For example k=(1, 2, 5, 10).", call="at_k")
     js = tuple(check_count(x, argument="at_least", call="at_k", minimum=1) for x in at_least)
@@ -210,6 +217,7 @@ def at_k(
         if scores is None or answers is None:
             fix = "A weighted vote needs scores= and answers=."
             raise ArgumentError("weighted", "left out without scores and answers", weighted, fix, call="at_k")
+    n_resamples = check_count(n_resamples, argument="n_resamples", call="at_k", minimum=2)
     generator, seed = seeded(rng, call="at_k")
     parts = _parts(outcomes, scores, answers, columns)
     found: list[Found] = []
@@ -217,15 +225,13 @@ def at_k(
         for name, per_item in _metrics(draws, ks, js, weighted, n_resamples, generator):
             found += [(draws, name.format(k=x), per_item, i) for i, x in enumerate(ks)]
     pairs = [estimates(draws, name, per, i, level, short) for draws, name, per, i in found]
-    random = weighted is not None or any(
-        "majority" in name and per.used.max(initial=0) > 900 for _, name, per, *_ in found
-    )
+    random = weighted is not None or any(per.simulated is not None for _, _, per, _ in found)
     return AtK(
         estimates=tuple(a for a, _ in pairs),
         fixed=tuple(b for _, b in pairs),
         comparisons=comparisons(found, level, short),
         ks=ks,
-        notes=_notes(parts, ks),
+        notes=_notes(parts, ks, [a for a, _ in pairs], n_resamples),
         seed=seed if random else None,
     )
 
@@ -235,7 +241,7 @@ def _parts(outcomes: Any, scores: Any, answers: Any, columns: dict[str, Any]) ->
 
     table = isinstance(outcomes, (str, dict, Records)) or hasattr(outcomes, "__fspath__") or bool(columns)
     table |= hasattr(outcomes, "columns") or hasattr(outcomes, "__arrow_c_stream__")
-    table |= isinstance(outcomes, (list, tuple)) and bool(outcomes) and isinstance(outcomes[0], str)
+    table |= isinstance(outcomes, (list, tuple)) and bool(outcomes) and isinstance(outcomes[0], (str, PathLike))
     if table:
         return draws_of(outcomes, scores=scores, answers=answers, call="at_k", **columns)
     return [as_draws(outcomes, scores=scores, answers=answers, call="at_k")]
@@ -262,7 +268,7 @@ def _metrics(
     return found
 
 
-def _notes(parts: list[Draws], ks: tuple[int, ...]) -> tuple[str, ...]:
+def _notes(parts: list[Draws], ks: tuple[int, ...], found: list[Estimate], n_resamples: int) -> tuple[str, ...]:
     notes = []
     fewest = min((int(d.scored.min()) for d in parts if d.n_items), default=0)
     unscored = sum(int(np.isnan(d.outcome).sum()) for d in parts)
@@ -272,4 +278,10 @@ def _notes(parts: list[Draws], ks: tuple[int, ...]) -> tuple[str, ...]:
         notes.append(f"The item with the fewest scored draws has {fewest}; no k above it is known for all items.")
     elif 2 * max(ks) > fewest:
         notes.append("Above half the draws per item, the variance over draws is a plug-in, not an unbiased estimate.")
+    left = max((e.components.get("subsets", 0.0) for e in found), default=0.0)
+    if left > 0:
+        error = f"{left**0.5:.2g}"
+        notes.append(
+            f"Votes over {n_resamples:,} random subsets per item: they leave a standard error of {error} at most."
+        )
     return tuple(notes)

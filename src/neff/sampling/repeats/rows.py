@@ -11,7 +11,8 @@ import numpy as np
 
 from neff.reasons import Reason
 from neff.results import Comparison, Estimate, Verdict
-from neff.stats import adjust, mean_se, t_interval, wilson
+from neff.sampling.shares import inside, share_mean
+from neff.stats import adjust, mean_se, t_interval
 from neff.stats._special import two_sided_p
 
 if TYPE_CHECKING:
@@ -36,39 +37,32 @@ def estimates(draws: Draws, name: str, per: PerItem, i: int, level: float, short
         "warnings": (f"{n_short} of {draws.n_items} items have fewer draws than k",) if n_short else (),
     }  # fmt: skip
     if not known.any() or (n_short and short == "refuse"):
-        why = Reason.FEW_DRAWS if draws.n_items else Reason.EMPTY
+        scored = bool((~np.isnan(draws.outcome)).any())
+        why = Reason.FEW_DRAWS if scored else Reason.NO_SCORED if draws.n_items else Reason.EMPTY
         undefined = Estimate(math.nan, reason=why, method="undefined", **common)
         return undefined, undefined
     over_items = _over_items(value[known], None if draws.cluster is None else draws.cluster[known], level)
     se = math.sqrt(float(variance[known].sum())) / int(known.sum())
     low, high, reason = t_interval(over_items["value"], se, df=math.inf, level=level)
     over_items["components"] = {"draws": se**2}
+    if per.simulated is not None:
+        over_items["components"]["subsets"] = float(per.simulated[known, i].sum()) / int(known.sum()) ** 2
     fixed = Estimate(
-        over_items["value"], math.nan if reason else se, _inside(low, high), reason=reason,
+        over_items["value"], math.nan if reason else se, inside(low, high), reason=reason,
         method="these items, fresh draws", **common,
     )  # fmt: skip
     return Estimate(**over_items, **common), fixed
 
 
 def _over_items(values: Any, cluster: Any, level: float) -> dict[str, Any]:
-    mean = mean_se(values, cluster=cluster)
-    low, high, reason = t_interval(mean.value, mean.standard_error, df=mean.df, level=level)
-    method = "mean over items, t interval" + ("" if cluster is None else " by cluster")
-    if mean.reason in (Reason.ALL_EQUAL, Reason.EQUAL_CLUSTERS) and cluster is None and mean.value in (0.0, 1.0):
-        low, high, reason = wilson(round(mean.value * len(values)), len(values), level=level)
-        method = "mean over items, Wilson interval as all items agree"
+    mean = share_mean(values, cluster, level)
     return {
-        "value": mean.value, "standard_error": mean.standard_error, "interval": _inside(low, high), "df": mean.df,
-        "n_clusters": mean.n_clusters, "method": method, "reason": mean.reason if reason else None,
+        "value": mean.value, "standard_error": mean.standard_error, "interval": mean.interval, "df": mean.df,
+        "n_clusters": mean.n_clusters, "method": f"mean over items, {mean.method}", "reason": mean.reason,
         "n_eff": float(len(values)) if cluster is None else math.nan,
         "n_eff_of": "independent items" if cluster is None else "",
         "assumptions": ("items are like those of interest", "draws of an item are independent"),
     }  # fmt: skip
-
-
-def _inside(low: float, high: float) -> tuple[float, float]:
-    """Cut an interval to what a chance can be."""
-    return (low, high) if math.isnan(low) else (max(low, 0.0), min(high, 1.0))
 
 
 def comparisons(found: Sequence[Found], level: float, short: str) -> tuple[Comparison, ...]:

@@ -131,7 +131,7 @@ def selection_table(
     >>> from neff.sampling import as_draws
     >>> answers, right = [list("AABB"), list("BBBA"), list("ABAB")], [[1, 1, 0, 0], [0, 0, 0, 1], [1, 0, 1, 0]]
     >>> sure = [[3.0, 2.0, 1.0, 0.5], [1.0, 1.5, 1.2, 4.0], [2.0, 1.0, 2.5, 0.1]]
-    >>> found = selection_table(as_draws(right, answers=answers, scores=sure, call="example"), powers=(2.0,))
+    >>> found = selection_table(as_draws(right, answers=answers, scores=sure), powers=(2.0,))
     >>> [(row.name, round(row.accuracy, 2)) for row in found.rows][1:4]
     [('majority', 0.67), ('Borda 2', 1.0), ('most confident', 1.0)]
     """

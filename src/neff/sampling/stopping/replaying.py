@@ -151,7 +151,7 @@ def replay_stoppers(
     >>> from neff.sampling.stopping import AdaptiveConsistency
     >>> answers = [list("aaaaaaab"), list("abababbb"), list("ccccdccc")]
     >>> right = [[x == y for x in row] for row, y in zip(answers, "abc")]
-    >>> log = as_draws(right, answers=answers, call="example")
+    >>> log = as_draws(right, answers=answers)
     >>> replay = replay_stoppers(log, {"ac": lambda: AdaptiveConsistency(0.9, max_draws=8)}, n_orders=10, rng=0)
     >>> [(row.name, round(row.draws, 1), round(row.accuracy, 2)) for row in replay.rows]
     [('ac', 5.1, 1.0), ('all draws', 8.0, 1.0)]

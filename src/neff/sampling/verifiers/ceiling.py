@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from neff.sampling.verifiers.curves import counts_of
 from neff.sampling.verifiers.result import CeilingTest
 from neff.stats import mean_se, t_interval
 from neff.stats._options import check_choice
-from neff.stats._validate import check_level
+from neff.stats._validate import check_level, check_number
 
 if TYPE_CHECKING:
     from neff.sampling.draws import Draws
@@ -36,7 +37,7 @@ def can_match(
     counting
         "abstentions wrong" or "abstentions left out" (the paper's conditional accuracy).
     margin
-        The weak model must come within this of the strong one, declared before looking.
+        The weak model must come within this of the strong one, 0 or more, declared before looking.
     level
         Coverage of the interval; the verdict uses it two-sided.
 
@@ -48,7 +49,7 @@ def can_match(
     Raises
     ------
     ArgumentError
-        If the two have no item in common, or `counting` is unknown.
+        If the weak draws have no acceptances, the two have no item in common, or an option is unknown.
 
     Notes
     -----
@@ -63,13 +64,18 @@ def can_match(
     --------
     >>> from neff.sampling import as_draws
     >>> right, accepted = [[1, 0], [0, 0], [0, 1], [0, 0]], [[1, 1], [0, 1], [1, 1], [0, 0]]
-    >>> weak = as_draws(right, accepts=accepted, call="doc")
-    >>> strong = as_draws([[1], [1], [1], [1]], call="doc")
+    >>> weak = as_draws(right, accepts=accepted)
+    >>> strong = as_draws([[1], [1], [1], [1]])
     >>> print(can_match(weak, strong).verdict)
     fails
     """
     check_choice(counting, ("abstentions wrong", "abstentions left out"), argument="counting", call="can_match")
     level = check_level(level, call="can_match")
+    if not (math.isfinite(check_number(margin, argument="margin", call="can_match")) and margin >= 0):
+        raise ArgumentError("margin", "0 or more", margin, "0.02 allows two points less.", call="can_match")
+    if weak.accept is None:
+        fix = "as_draws(outcomes, accepts=...), or draws_of(records, accepts=COLUMN)."
+        raise ArgumentError("weak", "draws with acceptances", "none", fix, call="can_match")
     counts = counts_of(weak)
     place = {name: i for i, name in enumerate(strong.items)}
     rows = np.array([i for i, name in enumerate(weak.items) if name in place], np.int64)

@@ -16,6 +16,7 @@ from neff.reasons import Reason
 from neff.results import Estimate
 from neff.sampling.combinatorics import none_right
 from neff.sampling.draws import Draws, as_draws, draws_of
+from neff.sampling.shares import inside, share_mean
 from neff.sampling.verifiers.accept_first import Counts, Curves, curves
 from neff.sampling.verifiers.result import VerifierCurve, VerifierReport
 from neff.sampling.verifiers.rewards import resamples, reward
@@ -23,14 +24,14 @@ from neff.sampling.verifiers.two_type import TwoTypeModel
 from neff.stats import mean_se, t_interval
 from neff.stats._options import seeded
 from neff.stats._special import t_quantile
-from neff.stats._validate import check_count, check_level
+from neff.stats._validate import check_count, check_level, check_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["counts_of", "cut", "verifier_curves"]
+__all__ = ["counts_of", "verifier_curves"]
 
 
 def verifier_curves(
@@ -60,7 +61,7 @@ def verifier_curves(
     costs
         Losses of a wrong answer, in units of a right one, 0 or more.
     right_value, abstain_value, price
-        Value of a right answer, of none, and the price of one attempt, in the same units.
+        Value of a right answer, of none, and the price of one attempt (0 or more), in the same units.
     level
         Coverage of the intervals over items.
     n_resamples, rng
@@ -76,7 +77,7 @@ def verifier_curves(
     Raises
     ------
     ArgumentError
-        If a value is not 0, 1 or missing, shapes differ, or a cost is negative.
+        If a value is not 0, 1 or missing, shapes differ, a cost or the price is negative, or a value not finite.
     RecordsError
         If records cannot be read.
 
@@ -103,15 +104,20 @@ def verifier_curves(
     """
     level = check_level(level, call="verifier_curves")
     n_resamples = check_count(n_resamples, argument="n_resamples", call="verifier_curves", minimum=1)
-    for cost in costs:
-        if not (math.isfinite(cost) and cost >= 0):
-            fix = "A cost is what a wrong answer takes away: 4, not -4."
-            raise ArgumentError("costs", "numbers of 0 or more", cost, fix, call="verifier_curves")
+    costs = tuple(check_number(cost, argument="costs", call="verifier_curves") for cost in costs)
+    for name, amount in (*(("costs", cost) for cost in costs), ("price", price)):
+        if not (math.isfinite(check_number(amount, argument=name, call="verifier_curves")) and amount >= 0):
+            fix = "It is what is taken away: 4, not -4."
+            must = "numbers of 0 or more" if name == "costs" else "0 or more"
+            raise ArgumentError(name, must, amount, fix, call="verifier_curves")
+    for name, amount in (("right_value", right_value), ("abstain_value", abstain_value)):
+        if not math.isfinite(check_number(amount, argument=name, call="verifier_curves")):
+            raise ArgumentError(name, "a finite number", amount, call="verifier_curves")
     generator, seed = seeded(rng, call="verifier_curves")
     spawn = int(generator.integers(2**63))
     values = (right_value, abstain_value, price)
     found = tuple(
-        _curve(draws, name, tuple(map(float, costs)), values, level, n_resamples, np.random.default_rng(spawn))
+        _curve(draws, name, costs, values, level, n_resamples, np.random.default_rng(spawn))
         for draws, name in _parts(outcomes, accepts, columns)
     )
     pairs = np.array([(c.single.value, c.conditional.value) for c in found if not math.isnan(c.conditional.value)])
@@ -210,7 +216,7 @@ def _wrong_at(items: Curves) -> NDArray[np.float64]:
 
 
 def _band(values: NDArray[np.float64], cluster: NDArray[np.int64] | None, level: float) -> NDArray[np.float64]:
-    """Return pointwise t intervals over items (or clusters), cut to [0, 1]; NaN where all items agree."""
+    """Return pointwise intervals over items (or clusters): those of `share_mean`, for all budgets at once."""
     n = len(values)
     if cluster is not None:
         centred = values - values.mean(axis=0)
@@ -221,29 +227,31 @@ def _band(values: NDArray[np.float64], cluster: NDArray[np.int64] | None, level:
     else:
         groups = n
         variance = values.var(axis=0, ddof=1) / n if n > 1 else np.full(values.shape[1], np.nan)
-    if groups < 2:
-        return np.full((values.shape[1], 2), np.nan)
-    half = t_quantile(0.5 + level / 2, groups - 1) * np.sqrt(np.where(variance > 0, variance, np.nan))
-    ends: NDArray[np.float64] = _mean(values)[:, None] + half[:, None] * np.array([-1.0, 1.0])
-    return np.clip(ends, 0.0, 1.0)
+    ends = np.full((values.shape[1], 2), np.nan)
+    if groups >= 2:
+        spread = np.ptp(values, axis=0) > 0  # the variance of equal values may be a rounding error
+        half = t_quantile(0.5 + level / 2, groups - 1) * np.sqrt(np.where(spread & (variance > 0), variance, np.nan))
+        ends = np.clip(_mean(values)[:, None] + half[:, None] * np.array([-1.0, 1.0]), 0.0, 1.0)
+    for i in np.flatnonzero(((values == 0) | (values == 1)).all(axis=0)) if n else ():
+        ends[i] = share_mean(values[:, i], cluster, level).interval
+    return np.asarray(ends, np.float64)
 
 
 def _levels(draws: Draws, counts: Counts, cluster: NDArray[np.int64] | None, level: float) -> dict[str, Estimate]:
     share = counts.both / np.maximum(counts.accepted, 1)
     some = counts.accepted > 0
     common: dict[str, Any] = {"task": draws.task, "model": draws.model, "level": level, "n": int(counts.n.sum())}
-    mean = {
+    kinds = {
         "single": (counts.right / np.maximum(counts.n, 1), np.ones(len(some), bool), "accuracy of one draw"),
         "conditional": (share, some, "right of accepted, mean over items with an accepted draw"),
         "ceiling": (share * some, np.ones(len(some), bool), "accuracy of an unlimited budget, plug-in"),
     }
     found = {}
-    for name, (values, keep, method) in mean.items():
-        se = mean_se(values[keep], cluster=None if cluster is None else cluster[keep])
-        low, high, _ = t_interval(se.value, se.standard_error, df=se.df, level=level)
+    for name, (values, keep, method) in kinds.items():
+        mean = share_mean(values[keep], None if cluster is None else cluster[keep], level)
         found[name] = Estimate(
-            se.value, se.standard_error, cut(low, high), df=se.df, n_items=int(keep.sum()), method=method,
-            n_clusters=se.n_clusters, reason=se.reason, metric=name, **common,
+            mean.value, mean.standard_error, mean.interval, df=mean.df, n_items=int(keep.sum()),
+            method=f"{method}, {mean.method}", n_clusters=mean.n_clusters, reason=mean.reason, metric=name, **common,
         )  # fmt: skip
     found["pooled"] = _ratio(counts, cluster, level, common)
     return found
@@ -260,11 +268,6 @@ def _ratio(counts: Counts, cluster: NDArray[np.int64] | None, level: float, comm
     se = mean_se(influence, cluster=cluster)
     low, high, _ = t_interval(value, se.standard_error, df=se.df, level=level)
     return Estimate(
-        value, se.standard_error, cut(low, high), df=se.df, n_items=len(counts.n), n_clusters=se.n_clusters,
+        value, se.standard_error, inside(low, high), df=se.df, n_items=len(counts.n), n_clusters=se.n_clusters,
         reason=se.reason, metric="pooled", method=method, **common,
     )  # fmt: skip
-
-
-def cut(low: float, high: float) -> tuple[float, float]:
-    """Return an interval of a chance, cut to [0, 1]."""
-    return (low, high) if math.isnan(low) else (max(low, 0.0), min(high, 1.0))

@@ -30,7 +30,7 @@ class Reward:
     best_k_range
         5%, 50% and 95% points of the best budget over resampled items: read this, the point alone is unstable.
     reward_interval
-        Of the reward at `best_k`, at the level asked for.
+        Of the reward at `best_k`, at the level asked for; NaN where resampled items give one value.
     reward_at_most
         Expected reward of the longest budget.
     curve

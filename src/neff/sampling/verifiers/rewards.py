@@ -44,6 +44,8 @@ def reward(
     at_best = drawn[:, k - 1] if k else np.full(len(drawn), abstain)
     tail = (1 - level) / 2
     low, high = np.quantile(at_best, [tail, 1 - tail]) if len(curve) else (np.nan, np.nan)
+    if k and low == high:  # items that are all alike are no proof of certainty
+        low = high = np.nan
     spread = np.quantile(best_drawn, [0.05, 0.5, 0.95], method="nearest")
     return Reward(
         cost=cost,

@@ -85,6 +85,9 @@ class TwoTypeModel:
 
     def _total(self, value: NDArray[np.float64], budget: float) -> float:
         """Return sum_t p_t value_t (1 - rejected_t^K) / (1 - rejected_t); a type that is never accepted adds 0."""
+        if not budget >= 0:
+            fix = "math.inf is without a limit."
+            raise ArgumentError("budget", "0 or more attempts", budget, fix, call="TwoTypeModel")
         _, _, rejected = self._chances
         accepted = 1 - rejected
         reach = -np.expm1(budget * np.log(np.maximum(rejected, 1e-300))) if math.isfinite(budget) else 1.0
