@@ -126,7 +126,7 @@ def ladder(tmp_path: Path) -> Path:
     rows = []
     for size in (0.1, 0.3, 1.0, 3.0):
         right = round(500 * math.exp(-2 * size**-0.5))
-        rows += [f"q{i},m{size},{int(j < right)},{size}" for i in range(11) for j in range(500)]
+        rows += [f"q{i},m{size},{int(j < right + i % 3)},{size}" for i in range(11) for j in range(500)]
     path.write_text("item,model,score,parameters\n" + "\n".join(rows) + "\n")
     return path
 
@@ -136,8 +136,14 @@ def test_law(neff: Callable[..., Any], ladder: Path, tmp_path: Path) -> None:
     outcome = neff("sampling", "law", ladder, *words, "--predict", "10", "--json", "-o", tmp_path / "law.html")
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["alpha"] == pytest.approx([0.5] * 11, abs=0.05)  # 500 draws round the shares
-    assert "at 10: pass rate: 0.5" in outcome.err
+    (predicted,) = json.loads(outcome.out)["predictions"]
+    assert (predicted["size"], predicted["value"]) == (10, pytest.approx(0.53, abs=0.01))  # exp(-2 / sqrt(10)) = .531
+    assert predicted["interval"][0] < predicted["value"] < predicted["interval"][1]
     assert "Pass rate by size" in (tmp_path / "law.html").read_text()
+    assert "Pass rates rise as exp" in (tmp_path / "law.html").read_text()
+    plain = neff("sampling", "law", ladder, *words, "--predict", "10")
+    assert "10.0000" in plain.out
+    assert f"{predicted['value']:.6f}" in plain.out
     tested = neff("sampling", "law", ladder, *words, "--emergence", "--json")
     assert json.loads(tested.out)["emergent"] is False
 
@@ -155,6 +161,34 @@ def test_law_refuses(neff: Callable[..., Any], ladder: Path, words: tuple[str, .
     outcome = neff("sampling", "law", ladder, *words)
     assert outcome.code in (2, 3)
     assert message in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda row: f"{row},acc\n{row},f1", "of one task and one metric"),
+        (lambda row: row.replace(",1,", ",0.5,") + ",acc", "0, 1 or missing"),
+    ],
+)
+def test_law_pools_no_metrics_and_no_fractions(
+    neff: Callable[..., Any], ladder: Path, change: Callable[[str], str], message: str
+) -> None:
+    head, *rows = ladder.read_text().splitlines()
+    ladder.write_text("\n".join([f"{head},metric", *map(change, rows)]) + "\n")
+    outcome = neff("sampling", "law", ladder, "--size", "parameters")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert message in outcome.err
+
+
+def test_forecast_says_which_items_it_leaves_out(neff: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "gaps.csv"
+    rows = [f"q{i},m,{'' if i == 3 else int(i > j)}" for i in range(5) for j in range(4)]
+    path.write_text("item,model,score\n" + "\n".join(rows) + "\n")
+    outcome = neff("sampling", "forecast", path, "--forecaster", "plug-in", "--n-resamples", "5", "--seed", "1")
+    assert outcome.code == 0, outcome.err
+    assert "Items without a scored answer, which are left out: 1." in outcome.out
+    assert "Fitted" not in outcome.out  # the plug-in has no parameters
+    assert "pass@1000 is forecast at" in outcome.out
 
 
 def test_selection_and_stopping(neff: Callable[..., Any], draws: Path, tmp_path: Path) -> None:

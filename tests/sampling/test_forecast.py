@@ -104,15 +104,31 @@ def test_the_order_of_items_does_not_matter():
 @pytest.mark.parametrize(
     ("right", "n", "options", "message"),
     [
-        ([11], [10], {}, "counts of at most n"),
+        ([11], [10], {}, "counts of at most draws"),
+        ([1], [np.inf], {}, "counts of at most draws"),
+        ([1, 2], [10, 10, 10], {}, r"draws must be of shape \(2,\)"),
         ([], [], {}, "one count per item"),
         ([1], [10], {"methods": ("beta",)}, "methods must be"),
-        ([0.5], [10], {}, "counts of at most n"),
+        ([0.5], [10], {}, "counts of at most draws"),
     ],
 )
 def test_bad_input(right, n, options, message):
     with pytest.raises(ArgumentError, match=message):
         forecast(right, n, k=100, **options)
+
+
+def test_resamples_that_cannot_be_fitted_are_said():
+    """One item of three passes: many resamples hold no pass, and no line can be drawn through them."""
+    found = forecast([0, 0, 2], 10, k=100, methods=("log-log",), n_resamples=60, rng=0).estimates[0]
+    assert found.reason is Reason.UNDEFINED_STATISTIC
+    assert math.isnan(found.interval[0])
+    assert "of 60 resamples could not be fitted" in found.warnings[0]
+
+
+def test_items_that_always_or_never_pass_share_alike():
+    assert allocate_draws([1.0, 0.0], 5, 10).tolist() == [5, 5]
+    with pytest.raises(ArgumentError, match="rates must be one number"):
+        allocate_draws([], 5, 10)
 
 
 def test_draws_go_where_they_tell_most():

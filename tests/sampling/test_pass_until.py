@@ -24,11 +24,11 @@ from neff.sampling import PassUntil, as_draws, draws_of, pass_rates, replay_pass
     ],
 )
 def test_golden(draws, successes, passes, value, mle, interval):
-    found = pass_rates([draws], [successes], passes=passes)
+    found = pass_rates([successes], [draws], passes=passes)
     assert found.value[0] == pytest.approx(value, rel=1e-5)
     assert (found.low[0], found.high[0]) == pytest.approx(interval, rel=1e-5)
     assert found.capped[0] == (successes < passes)
-    assert pass_rates([draws], [successes], passes=passes, estimator="mle").value[0] == pytest.approx(mle, rel=1e-12)
+    assert pass_rates([successes], [draws], passes=passes, estimator="mle").value[0] == pytest.approx(mle, rel=1e-12)
 
 
 def outcomes(p: Fraction, r: int, most: int):
@@ -48,7 +48,7 @@ def test_unbiased_even_with_the_limit(p, r, most, mle):
     draws, successes = [k for k, _, _ in ends], [s for _, s, _ in ends]
     chance = np.array([float(c) for *_, c in ends])
     assert chance.sum() == pytest.approx(1, abs=1e-12)
-    found = pass_rates(draws, successes, passes=r, max_draws=most)
+    found = pass_rates(successes, draws, passes=r, max_draws=most)
     assert chance @ found.value == pytest.approx(float(p), abs=1e-12)
 
 
@@ -64,13 +64,13 @@ def test_what_the_paper_s_rate_is_expected_to_be(p, r, most, expected):
 def test_intervals_cover_by_enumeration(p):
     r, most = 2, 60
     ends = list(outcomes(Fraction(p).limit_denominator(100), r, most))
-    found = pass_rates([k for k, _, _ in ends], [s for _, s, _ in ends], passes=r, max_draws=most)
+    found = pass_rates([s for _, s, _ in ends], [k for k, _, _ in ends], passes=r, max_draws=most)
     chance = np.array([float(c) for *_, c in ends])
     assert chance @ ((found.low <= p) & (p <= found.high)) >= 0.95
 
 
 def test_intervals_are_those_of_the_distributions():
-    found = pass_rates([40], [2])
+    found = pass_rates([2], [40])
     # P(K <= 40) at the low end and P(K >= 40) at the high end are 2.5% each; K - 2 is negative binomial.
     assert stats.nbinom.cdf(38, 2, found.low[0]) == pytest.approx(0.025, abs=1e-9)
     assert stats.nbinom.sf(37, 2, found.high[0]) == pytest.approx(0.025, abs=1e-9)
@@ -82,6 +82,25 @@ def test_the_rule_online():
     assert rule.rates().capped.tolist() == [True]
     with pytest.raises(ArgumentError, match="once the rule has stopped"):
         rule.observe(True)
+
+
+@pytest.mark.parametrize("passed", [float("nan"), 0.3, 2, "yes", None])
+def test_what_is_neither_a_pass_nor_none_is_no_draw(passed):
+    rule = PassUntil()
+    with pytest.raises(ArgumentError, match="passed must be true or false"):
+        rule.observe(passed)
+    assert (rule.draws, rule.successes) == (0, 0)
+    assert not rule.observe(np.bool_(True))
+    assert rule.observe(1.0)
+
+
+def test_replay_says_which_draws_are_too_few():
+    with pytest.raises(ArgumentError, match="of items with 2 scored draws or more, got 'an item with 1 scored draws'"):
+        replay_pass_until(as_draws([[1], [0]]))
+    with pytest.raises(ArgumentError, match="got 'an item with 0 scored draws'"):
+        replay_pass_until(as_draws([[1, 1], [float("nan")] * 2]))
+    with pytest.raises(ArgumentError, match="passes must be a whole number of at least 1"):
+        replay_pass_until(as_draws([[1, 1]]), passes=0)
 
 
 def test_replay_agrees_with_the_shares_of_a_log(neff_data):
@@ -113,11 +132,11 @@ def test_replay_leaves_unscored_draws_out():
         ([1], [2], {}, "at most draws"),
         ([200_000], [0], {}, "successes must be"),
         ([5.5], [1], {}, "draws must be one count per item"),
-        ([5, 6], [2], {}, "successes must be as long as draws"),
+        ([5, 6], [2], {}, "draws must be as long as successes"),
         ([5], [1], {"passes": 1}, "passes must be 2 or more for the unbiased estimate"),
         ([5], [2], {"estimator": "best"}, "estimator must be"),
     ],
 )
 def test_bad_input(draws, successes, options, message):
     with pytest.raises(ArgumentError, match=message):
-        pass_rates(draws, successes, **options)
+        pass_rates(successes, draws, **options)

@@ -19,11 +19,11 @@ def test_the_law_golden():
     assert pytest.approx(expected, rel=1e-8) == RATES
 
 
-@pytest.mark.parametrize("level", ["dataset", "instance"])
+@pytest.mark.parametrize("curves", ["dataset", "instance"])
 @pytest.mark.parametrize("method", ["likelihood", "weighted", "ols"])
-def test_rates_without_noise_give_the_law_back(level, method):
+def test_rates_without_noise_give_the_law_back(curves, method):
     draws = np.full((1, 6), 1e12)
-    law = fit_task_law(SIZES[:6], np.round(draws * RATES[:6]), draws, level=level, method=method)
+    law = fit_task_law(SIZES[:6], np.round(draws * RATES[:6]), draws, curves=curves, method=method)
     assert law.c[0] == pytest.approx(2.6, rel=1e-6)
     assert law.alpha[0] == pytest.approx(0.42, rel=1e-6)
     assert law.rate(2.4) == pytest.approx(0.165290584, rel=1e-7)
@@ -59,11 +59,39 @@ def test_predictions_by_method():
     for _ in range(20):
         successes, draws, rates = drawn(rng)
         truth = rates[:, 6].mean()
-        for name, options in (("instance", {}), ("dataset", {"level": "dataset"}), ("ols", {"method": "ols"})):
+        for name, options in (("instance", {}), ("dataset", {"curves": "dataset"}), ("ols", {"method": "ols"})):
             law = fit_task_law(SIZES[:6], successes, draws, passes=2, **options)
             errors[name].append(law.rate(2.4) / truth - 1)
     mean = {name: float(np.mean(np.abs(values))) for name, values in errors.items()}
     assert mean["instance"] < 0.05 < mean["dataset"] < 0.1 < mean["ols"]
+
+
+COUNTS = np.array([[10, 20, 40, 60], [5, 30, 50, 70], [3, 10, 30, 40]])
+HUNDRED = np.full((3, 4), 100)
+
+
+def test_a_generator_is_used():
+    def interval(rng):
+        return fit_task_law([1, 2, 3, 4], COUNTS, HUNDRED, rng=rng, n_resamples=20).predict(9).interval
+
+    one, two = (interval(np.random.default_rng(seed)) for seed in (1, 2))
+    assert one != two
+    assert one == interval(np.random.default_rng(1))
+    assert interval(None) != interval(None)
+
+
+def test_predictions_are_part_of_the_result():
+    law = fit_task_law([1, 2, 3, 4], COUNTS, HUNDRED, rng=1, n_resamples=20).with_predictions([9.0], level=0.9)
+    (size, estimate), *_ = law.predictions
+    assert (size, estimate) == (9.0, law.predict(9.0, level=0.9))
+    assert law.table().rows[-1][2:] == (estimate.value, estimate.interval)
+    assert law.to_dict()["predictions"][0]["size"] == 9.0
+    assert law.to_dict()["predictions"][0]["interval"] == list(estimate.interval)
+
+
+def test_least_squares_without_usable_rates_are_refused():
+    with pytest.raises(ArgumentError, match="method must be 'likelihood' where no item has two rates"):
+        fit_task_law([1, 2, 3, 4], [[0, 0, 0, 100], [0, 0, 0, 5]], [[100] * 4] * 2, method="ols")
 
 
 def test_a_fixed_hundred_draws_would_have_shown_nothing():
@@ -112,7 +140,7 @@ def test_guesses_are_recovered():
     sizes = SIZES[:6]
     draws = np.full((1, 6), 1e10)
     rates = 0.25 + 0.75 * np.exp(-2.0 * sizes**-0.5)
-    law = fit_task_law(sizes, np.round(draws * rates), draws, guess=0.25, level="dataset")
+    law = fit_task_law(sizes, np.round(draws * rates), draws, guess=0.25, curves="dataset")
     assert (law.c[0], law.alpha[0]) == pytest.approx((2.0, 0.5), rel=1e-4)
 
 
@@ -124,11 +152,28 @@ def test_guesses_are_recovered():
         ([1, 2], [[1, 3]], [[2, 2]], "successes must be counts of at most draws"),
         ([1, 2], [[0, 0]], [[2, 2]], "successes must be with at least one pass"),
         ([1, 2], [1, 1], [2, 2], "successes must be and draws of shape"),
+        ([1, 2], [[1, 0]], [[2, 0]], "draws must be some of every model, got 'none of size 2'"),
     ],
 )
 def test_bad_input(sizes, successes, draws, message):
     with pytest.raises(ArgumentError, match=message):
         fit_task_law(sizes, successes, draws)
+
+
+def test_counts_that_no_rule_of_two_passes_gives_are_refused():
+    for call in (fit_task_law, emergence_test):
+        with pytest.raises(
+            ArgumentError, match=r"at most passes=2.*Leave passes out where the number of draws was fixed"
+        ):
+            call([1, 2, 3, 4], COUNTS, HUNDRED, passes=2)
+
+
+def test_a_null_without_curves_is_undefined():
+    """One pass of a hundred at each size: most null data sets have fewer than four sizes with a pass."""
+    found = emergence_test([1, 2, 3, 4], [[1, 1, 1, 1]], [[100] * 4], rng=0, n_resamples=40)
+    assert (found.shape, found.emergent, found.reason) == ("undetermined", False, Reason.UNDEFINED_STATISTIC)
+    assert np.isnan(found.standard_error)
+    assert np.isfinite(found.curvature)
 
 
 def test_emergence_needs_four_sizes():

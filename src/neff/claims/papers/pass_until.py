@@ -53,7 +53,7 @@ def _errors(seed: int, **options: str) -> float:
 )
 def error_below_1_percent(seed: int) -> Level:
     """One law per item; the published 0.05% is far below what two passes on 164 items can say."""
-    return Level(_errors(seed, level="instance"))
+    return Level(_errors(seed, curves="instance"))
 
 
 @claim(
@@ -67,7 +67,7 @@ def error_below_1_percent(seed: int) -> Level:
 )
 def law_per_item(seed: int) -> Paired:
     """Both by the likelihood of the counts; neff's form for items has a common prior on the exponents."""
-    return Paired(treatment=_errors(seed, level="instance"), control=_errors(seed, level="dataset"))
+    return Paired(treatment=_errors(seed, curves="instance"), control=_errors(seed, curves="dataset"))
 
 
 @claim(
@@ -81,7 +81,7 @@ def law_per_item(seed: int) -> Paired:
 )
 def law_per_item_as_published(seed: int) -> Paired:
     """Unweighted least squares of log(-log rate) in both arms; capped items are left out, as in the paper."""
-    treatment, control = (_errors(seed, level=level, method="ols") for level in ("instance", "dataset"))
+    treatment, control = (_errors(seed, curves=curves, method="ols") for curves in ("instance", "dataset"))
     return Paired(treatment=treatment, control=control)
 
 
@@ -95,7 +95,7 @@ def beside_equal_draws(seed: int) -> Paired:
     """Items of a model of size 0.1; the control gives each the mean number of draws that the rule took."""
     rng = np.random.default_rng([seed, 2310])
     passes, draws, rates = (table[:, 1] for table in _counts(rng))
-    rule = pass_rates(draws, passes, passes=2, max_draws=MOST).value
+    rule = pass_rates(passes, draws, passes=2, max_draws=MOST).value
     n = round(float(draws.mean()))
     equal = rng.binomial(n, rates) / n
     near = [float(np.mean((2 * found >= rates) & (found <= 2 * rates))) for found in (rule, equal)]

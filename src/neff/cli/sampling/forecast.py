@@ -54,6 +54,8 @@ def forecast(
     seed
         Of those resamples.
     """
+    from dataclasses import replace
+
     from neff.cli.delivery import prepare
     from neff.cli.progress import progress
     from neff.cli.records import existing, read_records
@@ -65,16 +67,20 @@ def forecast(
     delivery = prepare(output, inputs=paths)
     budgets = whole_numbers(k, "k")
     parts = draws_of(read_records(paths, columns, quiet=output.quiet), call="neff sampling forecast")
-    right, scored = first_draws(one_part(parts, "forecast"), draws)
+    part = one_part(parts, "forecast")
+    right, scored = first_draws(part, draws)
     options: dict[str, Any] = {"methods": forecaster} if forecaster else {}
     with progress("fitting", quiet=output.quiet):
         result = run(right, scored, k=budgets, level=level, n_resamples=n_resamples, rng=seed, **options)
+    if part.n_items > len(scored):
+        said = f"Items without a scored answer, which are left out: {part.n_items - len(scored):,}."
+        result = replace(result, notes=(*result.notes, said))
     delivery.put_out(result, [f"note: {note}" for note in result.notes])
     return 0
 
 
 def one_part(parts: Sequence[Draws], verb: str) -> Draws:
-    """Return the draws of the only model and task.
+    """Return the draws of the only model, task and metric.
 
     Raises
     ------
@@ -84,9 +90,9 @@ def one_part(parts: Sequence[Draws], verb: str) -> Draws:
     from neff.errors import ArgumentError
 
     if len(parts) != 1:
-        names = [f"{part.model} on {part.task}" for part in parts[:5]]
+        names = [f"{part.model} on {part.task}, {part.metric}" for part in parts[:5]]
         fix = f"Keep one for `neff sampling {verb}`."
-        raise ArgumentError("records", "of one model on one task", names or "none", fix)
+        raise ArgumentError("records", "of one model on one task, with one metric", names or "none", fix)
     return parts[0]
 
 

@@ -65,7 +65,6 @@ def law(
     from neff.cli.delivery import prepare
     from neff.cli.progress import progress
     from neff.cli.records import existing, read_records
-    from neff.cli.streams import say
     from neff.errors import ArgumentError
     from neff.sampling import emergence_test, fit_task_law
 
@@ -78,14 +77,11 @@ def law(
     with progress("fitting", quiet=output.quiet):
         if emergence:
             result = emergence_test(sizes, right, drawn, passes=passes, n_resamples=max(n_resamples, 20), rng=seed)
-            predicted = []
         else:
-            options: dict[str, Any] = {"level": curves, "method": fit, "n_resamples": n_resamples, "rng": seed}
+            options: dict[str, Any] = {"curves": curves, "method": fit, "n_resamples": n_resamples, "rng": seed}
             result = fit_task_law(sizes, right, drawn, passes=passes, **options)
-            predicted = [(n, result.predict(n, level=level)) for n in predict]
-    delivery.put_out(result)
-    for n, estimate in predicted:
-        say(f"at {n:g}: {estimate}")
+            result = result.with_predictions(predict, level=level)
+    delivery.put_out(result, [f"note: {warning}" for warning in getattr(result, "warnings", ())])
     return 0
 
 
@@ -95,7 +91,8 @@ def counts(table: Records, size: str) -> tuple[Any, Any, Any]:
     Raises
     ------
     ArgumentError
-        If the column is missing or not one number per model.
+        If the column is missing or not one number per model, there are several tasks or metrics, or scores between 0
+        and 1.
     """
     import numpy as np
 
@@ -104,6 +101,13 @@ def counts(table: Records, size: str) -> tuple[Any, Any, Any]:
     column = table.extra.get(size)
     if not isinstance(column, np.ndarray):
         raise ArgumentError("size", "a column of numbers", size, f"The records have {sorted(table.extra)}.")
+    if table.task.n_levels > 1 or table.metric.n_levels > 1:
+        got = ", ".join([*table.task.levels, *table.metric.levels][:6])
+        raise ArgumentError("records", "of one task and one metric", got, "Keep one for `neff sampling law`.")
+    wrong = table.score[~np.isnan(table.score) & (table.score != 0) & (table.score != 1)]
+    if len(wrong):
+        fix = "Say first from which score on an answer passes; a fraction is not a pass."
+        raise ArgumentError("score", "0, 1 or missing", float(wrong[0]), fix)
     models = table.model.codes
     sizes = np.full(table.model.n_levels, np.nan)
     for model in range(table.model.n_levels):

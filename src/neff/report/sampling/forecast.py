@@ -25,7 +25,8 @@ __all__ = ["emergence_document", "forecast_document", "task_law_document"]
 @document.register(Forecast)
 def forecast_document(result: Forecast, *, gates: Sequence[Gate] = ()) -> Document:
     """Return the document of a forecast: what the forecasters say, and how far they disagree."""
-    known = [e for e in result.estimates if not math.isnan(e.value) and e.model != "plug-in"]
+    defined = [e for e in result.estimates if not math.isnan(e.value)]
+    known = [e for e in defined if e.model != "plug-in"] or defined
     title: Text = ("No forecast can be made from these draws",)
     lead: tuple[Text, ...] = ()
     if known:
@@ -40,10 +41,8 @@ def forecast_document(result: Forecast, *, gates: Sequence[Gate] = ()) -> Docume
         for name, found in result.parameters.items() if found
     )  # fmt: skip
     notes: list[Text] = [(note,) for note in result.notes]
-    notes += [
-        ("A forecaster's assumption about items that rarely pass cannot be checked on these draws.",),
-        (f"Fitted: {parameters}.",),
-    ]
+    notes.append(("A forecaster's assumption about items that rarely pass cannot be checked on these draws.",))
+    notes += [(f"Fitted: {parameters}.",)] if parameters else []
     return Document(
         title=title,
         kind="coverage forecast",
@@ -88,9 +87,9 @@ def task_law_document(result: TaskLaw, *, gates: Sequence[Gate] = ()) -> Documen
     notes: list[Text] = [(f"{warning}.",) for warning in result.warnings]
     notes.append(("A prediction holds as long as log(-log rate) stays linear in log N.",))
     return Document(
-        title=(f"Pass rates fall as exp(-c N^-alpha), alpha about {float(np.nanmedian(result.alpha)):.3f}",),
+        title=(f"Pass rates rise as exp(-c N^-alpha), alpha about {float(np.nanmedian(result.alpha)):.3f}",),
         kind="task scaling law",
-        lead=((f"{curves}, {result.level} level, fitted by {result.method}.",),),
+        lead=((f"{curves}, {result.curves} level, fitted by {result.method}.",),),
         notices=gate_notices(gates),
         sections=(
             Section(

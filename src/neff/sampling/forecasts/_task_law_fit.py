@@ -1,4 +1,4 @@
-"""Kernel of the task scaling law: maximum likelihood of log(-log p) = b - alpha log N for many items at once.
+"""Kernels of the task scaling law, log(-log p) = b - alpha log N, for many items: by likelihood or least squares.
 
 p_im = g + (1 - g) exp(-h), h = exp(b_i - alpha_i x_m), x = log N. The likelihood of s passes in K draws is that of the
 binomial and of the negative binomial alike, so it does not matter which rule stopped the draws, and zeros need no care.
@@ -6,6 +6,7 @@ binomial and of the negative binomial alike, so it does not matter which rule st
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,10 +14,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Law", "Prior", "chance", "fit_items", "fit_lines"]
+__all__ = ["Law", "Prior", "chance", "fit_items", "fit_law", "fit_lines", "mean_curve", "rates_of", "redraw"]
 
 SMALLEST, LARGEST = 1e-12, 700.0
 STEPS, HALVINGS = 200, 30
+ALPHA_SD, INTERCEPT_SD = 0.1, 2.0
 
 
 class Law(NamedTuple):
@@ -149,3 +151,81 @@ def fit_lines(x: NDArray[np.float64], f: NDArray[np.float64], weight: NDArray[np
     enough = ((weight > 0).sum(axis=1) >= 2) & (spread > 0)
     slope = np.where(enough, (weight * d * f).sum(axis=1) / np.where(enough, spread, 1.0), np.nan)
     return Law(mean - slope * center, -slope)
+
+
+def fit_law(
+    x: NDArray[np.float64],
+    s: NDArray[np.float64],
+    k: NDArray[np.float64],
+    curves: str,
+    method: str,
+    guess: float,
+    passes: int | None,
+    start: Law | None,
+) -> Law:
+    """Fit one curve per item ("instance") or one to the mean rate ("dataset"), see `fit_task_law`."""
+    if curves == "dataset":
+        rate, total = mean_curve(s, k, passes)
+        s, k = (rate * total)[None, :], total[None, :]
+        passes = None
+    if method != "likelihood":
+        return _least_squares(x, rates_of(s, k, passes), s, weighted=method == "weighted", guess=guess)
+    flat = Prior(0.0, math.inf, 0.0, math.inf)
+    if curves == "dataset":
+        return fit_items(x, s, k, guess=guess, prior=flat, start=start)
+    # The common slope: that of one law for all items, then twice the mean of the items' own.
+    common = fit_items(x, s.sum(axis=0)[None, :], k.sum(axis=0)[None, :], guess=guess, prior=flat)
+    alpha, middle = float(common.alpha[0]), float(common.intercept[0])
+    law = fit_items(x, s, k, guess=guess, prior=Prior(middle, INTERCEPT_SD, alpha, ALPHA_SD), start=start)
+    for _ in range(2):
+        prior = Prior(float(law.intercept.mean()), INTERCEPT_SD, float(law.alpha.mean()), ALPHA_SD)
+        law = fit_items(x, s, k, guess=guess, prior=prior, start=law)
+    return law
+
+
+def rates_of(s: NDArray[np.float64], k: NDArray[np.float64], passes: int | None) -> NDArray[np.float64]:
+    """Return the rate of each cell, without bias under its stopping rule; NaN where there was no draw."""
+    plain = np.where(k > 0, s / np.maximum(k, 1), np.nan)
+    return plain if passes is None else np.where(s >= passes, (passes - 1) / np.maximum(k - 1, 1), plain)
+
+
+def redraw(
+    rates: NDArray[np.float64], k: NDArray[np.float64], passes: int | None, most: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Draw counts anew under the rule that stopped them: a fixed number, or the r-th pass with a limit."""
+    if passes is None:
+        return rng.binomial(k.astype(np.int64), rates).astype(np.float64), k
+    waits = np.cumsum(rng.geometric(np.clip(rates, 1e-15, 1.0), size=(passes, *rates.shape)), axis=0)
+    passed = np.minimum((waits <= most).sum(axis=0), passes)
+    drawn = np.where(passed == passes, waits[-1], most)
+    asked = k > 0
+    return np.where(asked, passed, 0).astype(np.float64), np.where(asked, drawn, 0).astype(np.float64)
+
+
+def mean_curve(
+    s: NDArray[np.float64], k: NDArray[np.float64], passes: int | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean rate over items at each size, and the draws of one binomial that would be as precise."""
+    seen = k > 0
+    count = np.maximum(seen.sum(axis=0), 1)
+    rate = np.where(seen, rates_of(s, k, passes), 0.0).sum(axis=0) / count
+    smooth = (s + 0.5) / (k + 1)
+    variance = np.where(seen, smooth * (1 - smooth) / np.maximum(k, 1), 0.0).sum(axis=0) / count**2
+    total = np.maximum(np.where(variance > 0, rate * (1 - rate) / np.where(variance > 0, variance, 1.0), 1.0), 1.0)
+    return rate, total
+
+
+def _least_squares(
+    x: NDArray[np.float64],
+    p: NDArray[np.float64],
+    s: NDArray[np.float64],
+    *,
+    weighted: bool,
+    guess: float,
+) -> Law:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inner = (p - guess) / (1 - guess)
+        f = np.where((inner > 0) & (inner < 1), np.log(-np.log(inner)), np.nan)
+        error = np.sqrt((1 - p) * p**2 / np.maximum(s, 0.5)) / ((1 - guess) * inner * np.abs(np.log(inner)))
+    weight = np.where(np.isfinite(f), error**-2.0 if weighted else 1.0, 0.0)
+    return fit_lines(x, f, weight)

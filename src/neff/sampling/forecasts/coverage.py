@@ -15,6 +15,7 @@ import numpy as np
 from neff.errors import ArgumentError
 from neff.reasons import Reason
 from neff.results import Column, Estimate, Table
+from neff.sampling.combinatorics import budgets
 from neff.sampling.forecasts._coverage_fit import FORECASTERS, Counted
 from neff.stats._options import check_choice, seeded
 from neff.stats._validate import check_count, check_level
@@ -82,7 +83,7 @@ class Forecast:
 
 def forecast(
     successes: ArrayLike,
-    n: ArrayLike,
+    draws: ArrayLike,
     *,
     k: Sequence[int] | int,
     methods: Sequence[str] = tuple(FORECASTERS),
@@ -97,10 +98,10 @@ def forecast(
 
     Parameters
     ----------
-    successes, n
+    successes, draws
         Right draws and all draws of each item, shape (n_items,).
     k
-        Budgets.
+        Budgets; results come in ascending order of them.
     methods
         "beta-binomial": chances are a Beta distribution over items, fitted by maximum likelihood. "zero-inflated": the
         same with a share of items that never pass. "log-log": the line of log(-log pass@k) over log k, continued.
@@ -113,8 +114,8 @@ def forecast(
     Returns
     -------
     Forecast
-        With percentile intervals. They know sampling, not that a forecaster's assumption is wrong: read the
-        forecasters' disagreement beside them.
+        With percentile intervals, undefined where more than a tenth of the resamples cannot be fitted. They know
+        sampling, not that a forecaster's assumption is wrong: read the forecasters' disagreement beside them.
 
     Raises
     ------
@@ -142,9 +143,9 @@ def forecast(
     level = check_level(level, call="forecast")
     for name in methods:
         check_choice(name, FORECASTERS, argument="methods", call="forecast")
-    ks = tuple(check_count(x, argument="k", call="forecast", minimum=1) for x in ([k] if isinstance(k, int) else k))
+    ks = tuple(dict.fromkeys(budgets(k, call="forecast")))
     n_resamples = check_count(n_resamples, argument="n_resamples", call="forecast", minimum=2)
-    c, total = _counts(successes, n)
+    c, total = _counts(successes, draws)
     generator, seed = seeded(rng, call="forecast")
     rows = generator.integers(len(c), size=(n_resamples, len(c)))
     data = Counted.of(c, total)
@@ -165,28 +166,37 @@ def forecast(
     return Forecast(tuple(estimates), parameters, len(c), int(total.min()), seed, tuple(note for note in notes if note))
 
 
-def _counts(successes: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    c, total = np.broadcast_arrays(np.asarray(successes, np.float64), np.asarray(n, np.float64))
+def _counts(successes: ArrayLike, draws: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    c, total = np.asarray(successes, np.float64), np.asarray(draws, np.float64)
     if c.ndim != 1 or not len(c):
         raise ArgumentError("successes", "one count per item", f"shape {c.shape}", call="forecast")
-    bad = ~((c >= 0) & (c <= total) & (c == np.floor(c)) & (total == np.floor(total)) & (total >= 1))
+    if total.shape not in ((), c.shape):
+        fix = "One number for all items, or one per item."
+        raise ArgumentError("draws", f"of shape {c.shape}", f"shape {total.shape}", fix, call="forecast")
+    total = np.broadcast_to(total, c.shape)
+    whole = np.isfinite(total) & (c == np.floor(c)) & (total == np.floor(total))
+    bad = ~((c >= 0) & (c <= total) & whole & (total >= 1))
     if bad.any():
         i = int(np.flatnonzero(bad)[0])
         raise ArgumentError(
-            "successes", "counts of at most n >= 1", f"{c[i]:g} of {total[i]:g} (item {i})", call="forecast"
+            "successes", "counts of at most draws, 1 or more", f"{c[i]:g} of {total[i]:g} (item {i})", call="forecast"
         )
     return c.astype(np.int64), total.astype(np.int64)
 
 
 def _estimate(name: str, k: int, value: float, drawn: NDArray[np.float64], data: Counted, level: float) -> Estimate:
-    drawn = drawn[np.isfinite(drawn)]
+    failed = int((~np.isfinite(drawn)).sum())
     common: dict[str, Any] = {
         "level": level, "n": data.n_draws, "n_items": data.n_items, "model": name, "metric": f"pass@{k}",
         "method": f"{name}, percentile interval over resampled items",
+        "warnings": (f"{failed} of {len(drawn)} resamples could not be fitted",) if failed else (),
     }  # fmt: skip
+    drawn = drawn[np.isfinite(drawn)]
     if math.isnan(value):
         return Estimate(value, reason=Reason.POOR_FIT if data.n_items > 2 else Reason.TOO_FEW, **common)
-    if len(drawn) < 2 or drawn.min() == drawn.max():
+    if failed > 0.1 * (failed + len(drawn)):
+        return Estimate(value, reason=Reason.UNDEFINED_STATISTIC, **common)
+    if drawn.min() == drawn.max():
         return Estimate(value, reason=Reason.DEGENERATE_RESAMPLES, **common)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value, float(drawn.std(ddof=1)), (float(low), float(high)), **common)
@@ -217,7 +227,7 @@ def allocate_draws(rates: ArrayLike, k: int, budget: int, *, fewest: int = 1) ->
     Raises
     ------
     ArgumentError
-        If the budget does not pay for `fewest` draws per item.
+        If there is no rate, one is not in [0, 1], or the budget does not pay for `fewest` draws per item.
 
     Notes
     -----
@@ -234,7 +244,7 @@ def allocate_draws(rates: ArrayLike, k: int, budget: int, *, fewest: int = 1) ->
     [1, 60, 39]
     """
     p = np.asarray(rates, np.float64)
-    if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
+    if p.ndim != 1 or not len(p) or not ((p >= 0) & (p <= 1)).all():
         raise ArgumentError("rates", "one number in [0, 1] per item", rates, call="allocate_draws")
     k = check_count(k, argument="k", call="allocate_draws", minimum=1)
     fewest = check_count(fewest, argument="fewest", call="allocate_draws")
@@ -243,7 +253,7 @@ def allocate_draws(rates: ArrayLike, k: int, budget: int, *, fewest: int = 1) ->
         fix = f"{fewest} draws for each of {len(p)} items."
         raise ArgumentError("budget", f"{fewest * len(p)} or more", budget, fix, call="allocate_draws")
     with np.errstate(divide="ignore"):
-        log_share = (np.log(p) + (2 * k - 1) * np.log1p(-np.minimum(p, 1 - 1e-16))) / 2
+        log_share = (np.log(p) + (2 * k - 1) * np.log1p(-p)) / 2
     share = np.exp(log_share - log_share.max()) if np.isfinite(log_share.max()) else np.ones(len(p))
     draws = np.full(len(p), fewest, np.int64)
     free = np.ones(len(p), bool)

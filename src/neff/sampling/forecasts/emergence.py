@@ -8,15 +8,15 @@ show emergence: it is held against data drawn from the items' own laws.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neff.reasons import Reason
 from neff.results import json_value
-from neff.sampling.forecasts._task_law_fit import Law, chance
-from neff.sampling.forecasts.task_law import fit_task_law, mean_curve, pass_table, redraw
+from neff.sampling.forecasts._task_law_fit import Law, chance, mean_curve, redraw
+from neff.sampling.forecasts.task_law import fit_task_law, pass_table
 from neff.stats._options import seeded
 from neff.stats._special import two_sided_p
 from neff.stats._validate import check_count
@@ -131,7 +131,8 @@ def emergence_test(
     -----
     The null data sets come from one law per item, fitted by likelihood, under the same stopping rule; their mean
     curvature is what a mixture shows without emergence, their spread the standard error. Sizes at which no item passes
-    carry no information on the curve and are left out of the line. Cost: `n_resamples` data sets, no refits.
+    carry no information on the curve and are left out of the line. Where more than a tenth of the null data sets have
+    fewer than four other sizes, the test is undefined. Cost: `n_resamples` data sets, no refits.
 
     References
     ----------
@@ -146,27 +147,33 @@ def emergence_test(
     >>> print(emergence_test(sizes, rng.binomial(draws, rates), draws, rng=0).emergent)
     False
     """
-    n, s, k = pass_table(sizes, successes, draws)
+    n, s, k = pass_table(sizes, successes, draws, passes)
     n_resamples = check_count(n_resamples, argument="n_resamples", call="emergence_test", minimum=20)
     generator, seed = seeded(rng, call="emergence_test")
     x = np.log(n)
     observed = _curvature_of(x, s, k, passes)
+    nan = math.nan
+    common: dict[str, Any] = {"n_items": len(s), "n_models": len(n), "seed": seed}
     if math.isnan(observed):
-        nan = math.nan
-        return Emergence(nan, nan, nan, nan, nan, "undetermined", emergent=False, n_items=len(s), n_models=len(n),
-                         seed=seed, reason=Reason.TOO_FEW)  # fmt: skip
+        undefined = Emergence(nan, nan, nan, nan, nan, "undetermined", emergent=False, **common)
+        return replace(undefined, reason=Reason.TOO_FEW)
     law = fit_task_law(n, s, k, passes=passes, rng=0)
     rates = np.broadcast_to(chance(Law(np.log(law.c), law.alpha), x, 0.0), s.shape)
     drawn = np.array(
         [_curvature_of(x, *redraw(rates, k, passes, int(k.max()), generator), passes) for _ in range(n_resamples)]
     )
-    drawn = drawn[np.isfinite(drawn)]
-    center, error = float(drawn.mean()), float(drawn.std(ddof=1))
+    usable = drawn[np.isfinite(drawn)]
+    if len(usable) < 0.9 * n_resamples or usable.min() == usable.max():
+        # Data sets like these have no curve, or always the same one: nothing says how far the observed one may stray.
+        why = Reason.DEGENERATE_RESAMPLES if len(usable) == n_resamples else Reason.UNDEFINED_STATISTIC
+        undefined = Emergence(observed, nan, nan, nan, nan, "undetermined", emergent=False, **common)
+        return replace(undefined, reason=why)
+    center, error = float(usable.mean()), float(usable.std(ddof=1))
     shape = "undetermined" if not abs(observed) > 2 * error else "convex" if observed > 0 else "concave"
     return Emergence(
         curvature=observed, standard_error=error, of_mixture=center, p_line=two_sided_p(observed / error),
         p_mixture=two_sided_p((observed - center) / error), shape=shape,
-        emergent=shape == "concave" and observed - center < -2 * error, n_items=len(s), n_models=len(n), seed=seed,
+        emergent=shape == "concave" and observed - center < -2 * error, **common,
     )  # fmt: skip
 
 

@@ -63,14 +63,18 @@ class PassUntil:
         """Whether no further draw is wanted."""
         return self.successes >= self.passes or self.draws >= self.max_draws
 
-    def observe(self, passed: bool) -> bool:  # noqa: FBT001  (the one thing that there is to observe)
-        """Count one draw and return whether to stop.
+    def observe(self, passed: Any) -> bool:
+        """Count one draw, passed or not (true or false, 1 or 0), and return whether to stop.
 
         Raises
         ------
         ArgumentError
-            If the rule had stopped before: a draw more would bias the estimate.
+            If the rule had stopped before (a draw more would bias the estimate), or the draw is neither 0 nor 1: leave
+            one that could not be scored out.
         """
+        if not isinstance(passed, (bool, int, float, np.bool_, np.number)) or passed not in (0, 1):
+            fix = "A draw that could not be scored is none: draw another; a fraction is not a pass."
+            raise ArgumentError("passed", "true or false", passed, fix, call="PassUntil.observe")
         if self.stopped:
             raise ArgumentError(
                 "passed", "left out once the rule has stopped", passed, "Begin a new one.", call="PassUntil.observe"
@@ -82,8 +86,8 @@ class PassUntil:
     def rates(self, *, estimator: str = "unbiased", level: float = 0.95) -> PassRates:
         """Return the estimate of this item, see `pass_rates`."""
         return pass_rates(
-            [self.draws],
             [self.successes],
+            [self.draws],
             passes=self.passes,
             max_draws=self.max_draws,
             estimator=estimator,
@@ -157,8 +161,8 @@ class PassRates:
 
 
 def pass_rates(
-    draws: ArrayLike,
     successes: ArrayLike,
+    draws: ArrayLike,
     *,
     passes: int = 2,
     max_draws: int = MAX_DRAWS,
@@ -171,8 +175,8 @@ def pass_rates(
 
     Parameters
     ----------
-    draws, successes
-        Draws of each item and passes among them, shape (n_items,).
+    successes, draws
+        Passes of each item and its draws, shape (n_items,).
     passes, max_draws
         The rule: stop at `passes` passes, or at `max_draws` draws.
     estimator
@@ -204,7 +208,7 @@ def pass_rates(
 
     Examples
     --------
-    >>> rates = pass_rates([40, 31250, 100_000], [2, 2, 1])
+    >>> rates = pass_rates([2, 2, 1], [40, 31250, 100_000])
     >>> [f"{x:.3g}" for x in rates.value], rates.capped.tolist()
     (['0.0256', '3.2e-05', '1e-05'], [False, False, True])
     >>> f"{rates.low[0]:.4f} to {rates.high[0]:.4f}"
@@ -261,7 +265,7 @@ def _whole(values: ArrayLike, name: str) -> NDArray[np.int64]:
 
 def _check_rule(k: NDArray[np.int64], s: NDArray[np.int64], r: int, most: int) -> None:
     if len(k) != len(s):
-        raise ArgumentError("successes", "as long as draws", len(s), "Give both per item.", call="pass_rates")
+        raise ArgumentError("draws", "as long as successes", len(k), "Give both per item.", call="pass_rates")
     for wrong, must, fix in (
         (s > np.minimum(k, r), f"at most passes={r} and at most draws", "The rule stops at the r-th pass."),
         (
@@ -308,19 +312,25 @@ def replay_pass_until(
     Raises
     ------
     ArgumentError
-        If an item has fewer scored draws than `max_draws`.
+        If an item has fewer scored draws than `max_draws`, or than `passes`.
 
     Notes
     -----
     Draws without replacement from a fixed record: the estimates are those of the rule on the record's rates.
     """
-    rng = check_rng(rng, call="replay_pass_until")
+    call = "replay_pass_until"
+    rng = check_rng(rng, call=call)
+    passes = check_count(passes, argument="passes", call=call, minimum=1)
     scored = draws.scored
     fewest = int(scored.min()) if draws.n_items else 0
-    most = fewest if max_draws is None else check_count(max_draws, argument="max_draws", call="replay_pass_until")
+    if fewest < passes:
+        fix = "Leave items with fewer out, or ask for fewer passes."
+        got = f"an item with {fewest} scored draws" if draws.n_items else "no items"
+        raise ArgumentError("draws", f"of items with {passes} scored draws or more", got, fix, call=call)
+    most = fewest if max_draws is None else check_count(max_draws, argument="max_draws", call=call, minimum=passes)
     if most > fewest:
         fix = f"The item with the fewest has {fewest}."
-        raise ArgumentError("max_draws", "at most the scored draws of every item", most, fix, call="replay_pass_until")
+        raise ArgumentError("max_draws", "at most the scored draws of every item", most, fix, call=call)
     taken, passed = np.zeros(draws.n_items, np.int64), np.zeros(draws.n_items, np.int64)
     for i, span in enumerate(draws.spans()):
         outcome = draws.outcome[span]
@@ -328,4 +338,4 @@ def replay_pass_until(
         at = np.flatnonzero(outcome == 1)
         taken[i] = at[passes - 1] + 1 if len(at) >= passes else most
         passed[i] = min(len(at), passes)
-    return pass_rates(taken, passed, passes=passes, max_draws=max(most, passes), estimator=estimator, level=level)
+    return pass_rates(passed, taken, passes=passes, max_draws=most, estimator=estimator, level=level)
