@@ -206,7 +206,7 @@ def test_selection_and_stopping(neff: Callable[..., Any], draws: Path, tmp_path:
         "sampling", "stop", only, "--answers", "answer", "--seed", "1", "--max-draws", "5", "--json", "-o", page
     )
     assert votes.code == 0, votes.err
-    assert [row["name"] for row in json.loads(votes.out)["rows"]][-2:] == ["5 in a row", "all draws"]
+    assert [row["name"] for row in json.loads(votes.out)["rows"]][-2:] == ["windows of 5", "all draws"]
     scores = neff("sampling", "stop", only, "--verifier", "judge", "--target", "0.7", "--peek", "2", "--orders", "2")
     assert scores.code == 0, scores.err
     assert "first above 0.7" in scores.out

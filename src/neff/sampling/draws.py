@@ -75,8 +75,9 @@ class Draws:
 
     def spans(self) -> list[slice]:
         """Return where each item's draws are."""
-        ends = np.cumsum(np.bincount(self.item, minlength=self.n_items)).tolist()
-        return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+        lengths = np.bincount(self.item, minlength=self.n_items)
+        ends = np.cumsum(lengths)
+        return [slice(*ends_of) for ends_of in zip((ends - lengths).tolist(), ends.tolist(), strict=True)]
 
 
 def as_draws(

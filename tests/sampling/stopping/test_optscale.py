@@ -221,6 +221,25 @@ def test_rules_reach_what_a_fixed_number_reaches_with_a_fraction():
     assert all(np.mean(hit) >= np.mean(fixed) - 0.03 for hit in hits.values())
 
 
+def test_a_verifier_that_fails_brings_the_rule_no_nearer():
+    nan = math.nan
+    rule = OptScale(0.95, peek=2, max_draws=64, stop_if_hit=False, model="binomial", every=None)
+    scores = [0.96, nan, nan, 0.97, *[0.5] * 20]
+    stops = [rule.observe(x) for x in scores[:4]]
+    assert stops == [False] * 4
+    needed = rule.needed
+    assert needed == answers_needed([0.96, 0.97], 0.95, model="binomial") > 2
+    while not rule.observe(0.5):
+        pass
+    assert rule.n == needed + 2  # two of the draws have no score
+
+
+@pytest.mark.parametrize("prior", [(0.8, 0), (math.nan, 0.2)])
+def test_a_prior_that_is_none_is_refused(prior):
+    with pytest.raises(ArgumentError, match="prior must be a finite location and a scale above 0"):
+        fit_scores([0.5, 0.6], prior=prior)
+
+
 def test_answers_go_where_they_gain_most():
     miss = [0.1, 0.8, 0.99, 0.5]
     drawn = allocate_answers(miss, 25)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from neff.errors import ArgumentError
+from neff.report.sampling.choosing import replay_document
 from neff.sampling import as_draws
 from neff.sampling.stopping import (
     AdaptiveConsistency,
@@ -15,10 +17,14 @@ from neff.sampling.stopping import (
     FirstAbove,
     FixedDraws,
     OptScale,
+    Replay,
     Stopper,
+    answers_needed,
     replay_stoppers,
 )
+from neff.sampling.stopping.replaying import ReplayRow
 from neff.sampling.stopping.voting import majority_chance
+from neff.stats import wilson
 
 
 @pytest.mark.parametrize(
@@ -95,6 +101,49 @@ def test_scores_outside_are_refused(value):
         FirstAbove(0.5).observe(value)
 
 
+NOTHING = [None, float("nan"), np.float64("nan"), ""]
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+def test_what_is_no_answer_casts_no_vote_in_any_rule(nothing):
+    for rule in (AdaptiveConsistency(0.75, max_draws=9), EarlyStopping(window=2, max_draws=9)):
+        assert not any(rule.observe(nothing) for _ in range(4))
+        assert rule.choose() is None
+    fixed = FixedDraws(3, by="vote")
+    assert [fixed.observe(a) for a in (nothing, nothing, "b")] == [False, False, True]
+    assert fixed.choose() == 2
+
+
+def test_answers_that_cannot_be_counted_are_refused():
+    with pytest.raises(ArgumentError, match="AdaptiveConsistency: value must be an answer that is hashable"):
+        AdaptiveConsistency().observe(["a"])
+
+
+@pytest.mark.parametrize("target", [90, -0.1, math.nan])
+def test_a_target_outside_the_scores_is_refused(target):
+    for make in (FirstAbove, OptScale, lambda t: answers_needed([0.5], t)):
+        with pytest.raises(ArgumentError, match=r"target must be a score in \[0, 1\]"):
+            make(target)
+    with pytest.raises(ArgumentError, match=r"Did you mean 0\.9\?"):
+        FirstAbove(90)
+
+
+def test_fixed_draws():
+    best = FixedDraws(3)
+    assert [best.observe(x) for x in (None, 0.5, 7.0)] == [False, False, True]  # a score of any scale
+    assert (best.choose(), best.capped) == (2, False)
+    with pytest.raises(ArgumentError, match="Did you mean 'vote'"):
+        FixedDraws(3, by="votes")
+    with pytest.raises(ArgumentError, match="value must be a score"):
+        FixedDraws(3).observe("high")
+
+
+def test_a_rule_knows_whether_the_cap_stopped_it():
+    decided, capped = AdaptiveConsistency(0.9, max_draws=3), AdaptiveConsistency(0.9, max_draws=3)
+    assert [decided.observe(a) for a in "aaa"] == [capped.observe(a) for a in "aba"] == [False, False, True]
+    assert (decided.capped, capped.capped) == (False, True)
+
+
 def log(rng, n_items=40, n=40):
     chance = rng.dirichlet([2.0, 1.0, 1.0, 0.5], n_items)
     answers = np.array([rng.choice(4, n, p=p) for p in chance])
@@ -123,6 +172,63 @@ def test_replay_by_score():
     assert first.draws < everything.draws
     assert 0 <= first.capped <= 1
     assert str(replay).startswith("Rule")
+
+
+def test_replay_counts_who_was_cut_off():
+    """The cap of the rule and the end of the record alike; not a rule that decides with the last answer."""
+    answers = [list("aaaa"), list("abab")]
+    log = as_draws([[1] * 4, [1, 0, 1, 0]], answers=answers)
+    rules = {f"at most {most}": (lambda most=most: AdaptiveConsistency(0.95, max_draws=most)) for most in (4, 9)}
+    replay = replay_stoppers(log, rules, n_orders=6, rng=0)
+    assert [row.capped for row in replay.rows] == [0.5, 0.5, 0]  # the first item decides with its fourth answer
+    ragged = as_draws([[1] * 4, [1]], answers=[list("aaaa"), ["a"]])
+    assert replay_stoppers(ragged, {}, rng=0).rows[-1].capped == 0
+
+
+def test_replay_leaves_unscored_draws_out_and_says_so():
+    nan = math.nan
+    answers = [list("aabb"), list("bbb"), list("cc")]
+    whole = as_draws([[1, 1, 0], [0, 0, 0]], answers=[list("aab"), list("bbb")])
+    gaps = as_draws([[1, 1, 0, nan], [0, 0, 0], [nan, nan]], answers=answers)
+    rules = {"fixed": lambda: AdaptiveConsistency(0.99, max_draws=9)}
+    one, two = (replay_stoppers(log, rules, rng=1) for log in (whole, gaps))
+    assert one.rows == two.rows
+    assert two.n_items == 2
+    assert two.notes == (
+        "3 draws are unscored: they are left out, not counted as wrong.",
+        "Items without a scored draw, which are left out: 1.",
+    )
+    silent = replay_stoppers(as_draws([[nan] * 4], answers=[list("aaab")]), rules, rng=1)
+    assert math.isnan(silent.rows[0].accuracy)
+    assert silent.rows[0].error == 0
+    assert silent.notes == ("No outcome is known: accuracies are undefined.",)
+    with pytest.raises(ArgumentError, match="answers to one item or more"):
+        replay_stoppers(as_draws([], answers=[]), rules)
+
+
+def test_the_page_names_the_cheapest_rule_that_returns_what_all_draws_do():
+    """Its difference is 0 on every item, and so without an interval."""
+    nan = math.nan
+    rows = [
+        ReplayRow("same", 3.0, 0.5, (0.4, 0.6), 0.0, (nan, nan), 0.0, (0.0, 0.1), 0.0),
+        ReplayRow("other", 5.0, 0.49, (0.4, 0.6), -0.01, (-0.03, 0.01), 0.02, (0.0, 0.1), 0.0),
+        ReplayRow("all draws", 9.0, 0.5, (0.4, 0.6), 0.0, (nan, nan), 0.0, (nan, nan), 0.0),
+    ]
+    page = replay_document(Replay(tuple(rows), 20, 2, 0.95, 1, ("3 draws are unscored.",)))
+    assert page.title == ("same saves 67% of the draws",)
+    assert "3 draws are unscored." in str(page.sections)
+
+
+def test_replay_widens_intervals_by_cluster():
+    rng = np.random.default_rng(3)
+    topic = np.repeat(np.arange(6), 5)
+    right = rng.random((30, 7)) < np.linspace(0.1, 0.9, 6)[topic][:, None]
+    plain = as_draws(right, answers=np.where(right, "a", "b").tolist())
+    clustered = replace(plain, cluster=topic)
+    one, two = (replay_stoppers(log, {}, n_orders=2, rng=0).rows[0].interval for log in (plain, clustered))
+    assert two[1] - two[0] > 1.5 * (one[1] - one[0])
+    certain = replay_stoppers(as_draws([[1], [1], [1]], answers=[["a"]] * 3), {}, rng=0).rows[0]
+    assert certain.interval == tuple(wilson(3, 3)[:2])
 
 
 def test_replay_is_reproducible_and_refuses():

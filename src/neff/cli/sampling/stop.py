@@ -53,7 +53,7 @@ def stop(
     confidence
         How sure a rule must be. Repeatable; by default 0.9, 0.95 and 0.99 for votes, 0.95 for scores.
     window
-        Answers that must agree, of the rule by windows.
+        Answers of one window, which must all agree; windows do not overlap.
     peek
         Answers before the first look, of OptScale.
     max_draws
@@ -87,7 +87,7 @@ def stop(
     with progress("replaying", quiet=output.quiet):
         value = "answer" if answers is not None else "score"
         result = replay_stoppers(draws, rules, value=value, n_orders=orders, level=level, rng=seed)
-    delivery.put_out(result)
+    delivery.put_out(result, [f"note: {note}" for note in result.notes])
     return 0
 
 
@@ -97,7 +97,7 @@ def _by_vote(confidences: tuple[float, ...], window: int, most: int) -> dict[str
     rules: dict[str, Callable[[], Any]] = {
         f"adaptive consistency {c:g}": partial(AdaptiveConsistency, c, max_draws=most) for c in confidences
     }
-    return rules | {f"{window} in a row": partial(EarlyStopping, window=window, max_draws=most)}
+    return rules | {f"windows of {window}": partial(EarlyStopping, window=window, max_draws=most)}
 
 
 def _by_score(

@@ -23,10 +23,12 @@ __all__ = ["replay_document", "selection_document"]
 def replay_document(result: Replay, *, gates: Sequence[Gate] = ()) -> Document:
     """Return the document of a replay: draws, accuracy and error of each rule."""
     rules, everything = result.rows[:-1], result.rows[-1]
-    good = [row for row in rules if row.difference_interval[1] >= 0] or list(rules)
+    # A rule that always returns what all draws do has a difference of 0 and no interval of it.
+    good = [row for row in rules if not row.difference_interval[1] < 0] or list(rules)
     best = min(good, key=lambda row: row.draws) if good else everything
     saved = 100 * (1 - best.draws / everything.draws) if everything.draws else 0.0
     said = "An accuracy is that of the answer returned; the error is another answer than after all draws."
+    notes = (*((note,) for note in result.notes), (said,))
     block = TableBlock(result.table(), "Rules on the same answers", ("name", "draws", "accuracy", "error"))
     return Document(
         title=(f"{best.name} saves {saved:.0f}% of the draws",),
@@ -34,7 +36,7 @@ def replay_document(result: Replay, *, gates: Sequence[Gate] = ()) -> Document:
         lead=((_cost(best, everything),),),
         facts=(Fact("Items", count(result.n_items)), Fact("Orders", count(result.n_orders), ("of each item",))),
         notices=gate_notices(gates),
-        sections=(Section((), (block,)), Section(("Notes",), (Bullets(((said,),)),), "context")),
+        sections=(Section((), (block,)), Section(("Notes",), (Bullets(notes),), "context")),
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from neff.errors import ArgumentError
 from neff.sampling.stopping.protocol import Rule
-from neff.sampling.stopping.scoring import best_place, check_score
+from neff.sampling.stopping.scoring import best_place, check_score, check_wanted
 from neff.sampling.stopping.truncated_normal import PRIOR, fit_scores
 from neff.stats._options import check_choice
 from neff.stats._special import beta_quantile
@@ -48,7 +48,7 @@ def answers_needed(
     scores
         The first scores, in [0, 1], shape (n,); NaN is a verifier that failed.
     target
-        The score that is enough.
+        The score that is enough, in [0, 1].
     confidence
         Wanted chance that the best of N reaches it.
     model
@@ -67,7 +67,7 @@ def answers_needed(
     Raises
     ------
     ArgumentError
-        If a score is not in [0, 1], there is none, or an option is unknown.
+        If a score or the target is not in [0, 1], there is no score, or an option is unknown.
 
     Notes
     -----
@@ -87,6 +87,7 @@ def answers_needed(
     check_choice(model, MODELS, argument="model", call="answers_needed")
     confidence = check_level(confidence, call="answers_needed")
     most = check_count(max_draws, argument="max_draws", call="answers_needed", minimum=1)
+    target = check_wanted(target, "answers_needed")
     if model == "binomial":
         return _without_shape(scores, target, confidence, most)
     fit = fit_scores(scores, prior=prior if model == "map" else None)
@@ -121,16 +122,18 @@ def _without_shape(scores: ArrayLike, target: float, confidence: float, most: in
 
 
 class OptScale(Rule):
-    """Stop when as many answers are drawn as the scores so far call for, see `answers_needed`.
+    """Stop when as many answers are scored as the scores so far call for, see `answers_needed`.
+
+    A draw whose score is NaN (a verifier that failed) brings the rule no nearer to its end, but for `max_draws`.
 
     Parameters
     ----------
     target
-        The score that is enough. Choose it on questions of a calibration split, not on those that you report.
+        The score that is enough, in [0, 1]. Choose it on questions of a calibration split, not on those you report.
     confidence
         Wanted chance that the best score reaches it.
     peek
-        Answers drawn before the first look.
+        Scored answers before the first look.
     max_draws
         Answers at most.
     model, prior
@@ -166,7 +169,7 @@ class OptScale(Rule):
         every: int | None = 1,
     ) -> None:
         super().__init__(max_draws=max_draws)
-        self.target = float(target)
+        self.target = check_wanted(target, "OptScale")
         self.confidence = check_level(confidence, call="OptScale")
         self.peek = check_count(peek, argument="peek", call="OptScale", minimum=1)
         self.model = check_choice(model, MODELS, argument="model", call="OptScale")
@@ -182,15 +185,16 @@ class OptScale(Rule):
     def _enough(self) -> bool:
         if self.stop_if_hit and any(score >= self.target for score in self.scores):
             return True
-        if self.n < self.peek or all(math.isnan(score) for score in self.scores):
+        scored = sum(not math.isnan(score) for score in self.scores)
+        if scored < self.peek:
             return False
-        due = self.needed is None or (self.every is not None and (self.n - self.peek) % self.every == 0)
+        due = self.needed is None or (self.every is not None and (scored - self.peek) % self.every == 0)
         if due:
             self.needed = answers_needed(
                 self.scores, self.target, confidence=self.confidence, model=self.model, prior=self.prior,
                 max_draws=self.max_draws,
             )  # fmt: skip
-        return self.needed is not None and self.n >= self.needed
+        return self.needed is not None and scored >= self.needed
 
     def choose(self) -> int | None:
         """Return the place of the highest score."""

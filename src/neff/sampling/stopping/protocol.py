@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol, runtime_checkable
 
 from neff.errors import ArgumentError
+from neff.stats._options import check_choice
 from neff.stats._validate import check_count
 
 __all__ = ["FixedDraws", "Rule", "Stopper"]
@@ -42,7 +44,15 @@ class Stopper(Protocol):
 
 
 class Rule:
-    """Common part of the rules: counts draws, refuses one after the stop, and stops at the cap in any case."""
+    """Common part of the rules: counts draws, refuses one after the stop, and stops at the cap in any case.
+
+    Attributes
+    ----------
+    n
+        Draws observed.
+    capped
+        Whether it was the cap that stopped the rule, not what it looks at.
+    """
 
     def __init__(self, *, max_draws: int, min_draws: int = 1) -> None:
         name = type(self).__name__
@@ -51,6 +61,7 @@ class Rule:
         if self.min_draws > self.max_draws:
             raise ArgumentError("min_draws", f"at most max_draws={max_draws}", min_draws, call=name)
         self.n = 0
+        self.capped = False
         self._done = False
 
     @property
@@ -72,7 +83,9 @@ class Rule:
             )
         self._take(value)
         self.n += 1
-        self._done = self.n >= self.max_draws or (self.n >= self.min_draws and self._enough())
+        enough = self.n >= self.min_draws and self._enough()
+        self.capped = not enough and self.n >= self.max_draws
+        self._done = enough or self.capped
         return self._done
 
     def _take(self, value: Any) -> None:
@@ -95,14 +108,22 @@ class FixedDraws(Rule):
 
     def __init__(self, max_draws: int, *, by: str = "score") -> None:
         super().__init__(max_draws=max_draws)
-        self.by = by
+        self.by = check_choice(by, ("score", "vote"), argument="by", call="FixedDraws")
         self._values: list[Any] = []
 
     def _take(self, value: Any) -> None:
-        self._values.append(value)
+        from neff.sampling.stopping.voting import check_answer
+
+        if self.by == "vote":
+            self._values.append(check_answer(value, "FixedDraws"))
+            return
+        try:
+            self._values.append(math.nan if value is None else float(value))
+        except (TypeError, ValueError):
+            raise ArgumentError("value", "a score, or NaN", value, call="FixedDraws") from None
 
     def _enough(self) -> bool:
-        return False
+        return self.n >= self.max_draws
 
     def choose(self) -> int | None:
         """Return the place of the highest score, or of the first draw with the most frequent answer."""

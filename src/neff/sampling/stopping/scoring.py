@@ -7,11 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 from neff.errors import ArgumentError
 from neff.sampling.stopping.protocol import Rule
+from neff.stats._validate import check_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FirstAbove", "best_place", "check_score"]
+__all__ = ["FirstAbove", "best_place", "check_score", "check_wanted"]
+
+
+def check_wanted(target: Any, call: str) -> float:
+    """Return the score that is enough, in [0, 1].
+
+    Raises
+    ------
+    ArgumentError
+        If it is not.
+    """
+    value = check_number(target, argument="target", call=call)
+    if not 0 <= value <= 1:
+        fix = f"Did you mean {value / 100:g}?" if 1 < value <= 100 else "Rescale it as the verifier's scores."
+        raise ArgumentError("target", "a score in [0, 1]", target, fix, call=call)
+    return value
 
 
 def check_score(value: Any, call: str) -> float:
@@ -44,14 +60,14 @@ def best_place(scores: Sequence[float]) -> int | None:
 
 
 class FirstAbove(Rule):
-    """Stop at the first score of at least `threshold`.
+    """Stop at the first score of at least `target`.
 
-    Where scores come one at a time no rule reaches P(best score >= threshold) with fewer draws: anything else only
+    Where scores come one at a time no rule reaches P(best score >= target) with fewer draws: anything else only
     serves those who must commit to a number before they see the scores.
 
     Parameters
     ----------
-    threshold
+    target
         The score that is enough, in [0, 1].
     max_draws, min_draws
         Draws at most, and at least.
@@ -63,16 +79,16 @@ class FirstAbove(Rule):
     [False, False, True]
     """
 
-    def __init__(self, threshold: float, *, max_draws: int = 64, min_draws: int = 1) -> None:
+    def __init__(self, target: float, *, max_draws: int = 64, min_draws: int = 1) -> None:
         super().__init__(max_draws=max_draws, min_draws=min_draws)
-        self.threshold = float(threshold)
+        self.target = check_wanted(target, "FirstAbove")
         self.scores: list[float] = []
 
     def _take(self, value: Any) -> None:
         self.scores.append(check_score(value, "FirstAbove"))
 
     def _enough(self) -> bool:
-        return any(score >= self.threshold for score in self.scores)
+        return any(score >= self.target for score in self.scores)
 
     def choose(self) -> int | None:
         """Return the place of the highest score."""

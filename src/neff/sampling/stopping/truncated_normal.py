@@ -112,7 +112,7 @@ def fit_scores(scores: ArrayLike, *, prior: tuple[float, float] | None = PRIOR) 
     Raises
     ------
     ArgumentError
-        If there is no score, or one lies outside [0, 1].
+        If there is no score, one lies outside [0, 1], or the prior is none.
 
     Notes
     -----
@@ -130,11 +130,16 @@ def fit_scores(scores: ArrayLike, *, prior: tuple[float, float] | None = PRIOR) 
     >>> round(fit.location, 4), round(fit.scale, 4)
     (0.9265, 0.0352)
     """
-    values = check_vector(scores, argument="scores", call="fit_scores", allow_nan=True)
+    call = "fit_scores"
+    values = check_vector(scores, argument="scores", call=call, allow_nan=True)
     values = values[~np.isnan(values)]
     if not len(values) or ((values < 0) | (values > 1)).any():
         got = "none" if not len(values) else float(values[(values < 0) | (values > 1)][0])
-        raise ArgumentError("scores", "numbers in [0, 1], at least one", got, call="fit_scores")
+        raise ArgumentError("scores", "numbers in [0, 1], at least one", got, call=call)
+    if prior is not None and not (all(map(math.isfinite, prior)) and prior[1] > 0):
+        raise ArgumentError(
+            "prior", "a finite location and a scale above 0", prior, "For example (0.8, 0.2).", call=call
+        )
     lowest = math.log(BUT_ONE) if prior is None and values.min() == values.max() else SMALLEST
     mean, spread = float(values.mean()), max(float(values.std()), 2 * math.exp(lowest))
     starts = [(mean, math.log(spread)), (mean, math.log(0.1)), (mean, math.log(spread / 2))]

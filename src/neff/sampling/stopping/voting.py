@@ -5,13 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from neff.errors import ArgumentError
+from neff.sampling.answers import no_answer
 from neff.sampling.stopping.protocol import Rule
 from neff.stats._validate import check_count, check_level
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-__all__ = ["AdaptiveConsistency", "EarlyStopping", "majority_chance", "vote_place"]
+__all__ = ["AdaptiveConsistency", "EarlyStopping", "check_answer", "majority_chance", "vote_place"]
+
+
+def check_answer(value: Any, call: str) -> Hashable:
+    """Return an answer that can be counted, None where there is none (None, NaN, an empty text).
+
+    Raises
+    ------
+    ArgumentError
+        If it cannot be counted.
+    """
+    if no_answer(value):
+        return None
+    if getattr(type(value), "__hash__", None) is None:
+        raise ArgumentError("value", "an answer that is hashable", value, "Give text or a number.", call=call)
+    answer: Hashable = value
+    return answer
 
 
 def vote_place(answers: Sequence[Hashable]) -> int | None:
@@ -56,7 +74,7 @@ class AdaptiveConsistency(Rule):
     Notes
     -----
     The published rule integrates numerically; the incomplete beta function is the closed form. A draw without an
-    answer (None) counts as a draw and casts no vote.
+    answer (None, NaN, an empty text) counts as a draw and casts no vote.
 
     References
     ----------
@@ -76,9 +94,9 @@ class AdaptiveConsistency(Rule):
         self._counts: Counter[Hashable] = Counter()
 
     def _take(self, value: Any) -> None:
-        self.answers.append(value)
-        if value is not None:
-            self._counts[value] += 1
+        self.answers.append(check_answer(value, "AdaptiveConsistency"))
+        if self.answers[-1] is not None:
+            self._counts[self.answers[-1]] += 1
 
     def _enough(self) -> bool:
         top = [count for _, count in self._counts.most_common(2)]
@@ -97,7 +115,7 @@ class EarlyStopping(Rule):
     Parameters
     ----------
     window
-        Draws per window.
+        Draws per window; windows follow each other, they do not overlap.
     max_draws
         Draws at most.
 
@@ -118,7 +136,7 @@ class EarlyStopping(Rule):
         self.answers: list[Hashable] = []
 
     def _take(self, value: Any) -> None:
-        self.answers.append(value)
+        self.answers.append(check_answer(value, "EarlyStopping"))
 
     def _enough(self) -> bool:
         if self.n % self.window:
