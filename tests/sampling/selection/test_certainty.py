@@ -105,6 +105,22 @@ def test_blocks_of_the_vocabulary_add_up(z, cut):
         assert getattr(parts, name)() == pytest.approx(getattr(whole, name)(), abs=1e-9)
 
 
+def test_a_part_of_the_vocabulary_that_is_all_banned_adds_up():
+    z = np.array([[1.0, 2.0, -np.inf, -np.inf], [0.5, -1.0, 0.0, 3.0]])
+    left, right = VocabularySums.of(z[:, :2]), VocabularySums.of(z[:, 2:])
+    whole = VocabularySums.of(z)
+    for parts in (left + right, right + left):
+        assert parts.certainty() == pytest.approx(whole.certainty(), abs=1e-14)
+        assert parts.entropy() == pytest.approx(whole.entropy(), abs=1e-14)
+        assert parts.concentration() == pytest.approx(whole.concentration(), abs=1e-14)
+    assert whole.certainty()[0] == np.inf
+    nothing = VocabularySums.of(np.full((1, 3), -np.inf))
+    both = nothing + nothing
+    for sums in (nothing, both):
+        assert np.isnan([sums.certainty()[0], sums.entropy()[0], sums.concentration()[0]]).all()
+    assert np.isnan(self_certainty(np.full((1, 3), -np.inf), vocabulary="finite")[0])
+
+
 def test_the_gradient_is_p_minus_uniform():
     rng = np.random.default_rng(0)
     z, step = rng.normal(size=(1, 11)), 1e-6
@@ -147,6 +163,8 @@ def test_padding_and_several_answers():
         ({"logits": G1, "metric": "sureness"}, "metric must be"),
         ({"logits": G1, "metric": "log-prob"}, "tokens must be given for log-prob"),
         ({"logits": G1, "vocabulary": "most"}, "vocabulary must be"),
+        ({"logits": G1, "metric": "log-prob", "tokens": [0, -100, 1]}, "tokens must be 0 to 3, .*, got -100"),
+        ({"logits": G1, "metric": "log-prob", "tokens": [0, 4, 1]}, "tokens must be 0 to 3, .*, got 4"),
     ],
 )
 def test_bad_input(options, message):
@@ -163,6 +181,24 @@ def test_top_k_bounds_from_below(weights, k):
     assert bound.lower <= exact + 1e-9
     if k >= len(p) - 1:
         assert bound.lower == pytest.approx(exact, abs=1e-6)
+
+
+def test_a_masked_token_may_be_any():
+    expected = confidence(G1[[0, 2]], tokens=[0, 1], metric="log-prob")
+    found = confidence(G1, tokens=[0, -100, 1], mask=[1, 0, 1], metric="log-prob")
+    assert found == pytest.approx(expected, abs=1e-14)
+
+
+@pytest.mark.parametrize("rare", [1e-9, 1e-12, 1e-15])
+def test_a_bound_from_rounded_numbers_is_still_below(rare):
+    """The likeliest token's reported 0.0 leaves nothing over; the bound must not take that for a probability of 0."""
+    p = np.full(1000, rare / 998)
+    p[:2] = 1 - 1e-9 - rare, 1e-9
+    exact = float(-np.log(1000 * p).mean())
+    reported = np.log(p[None, :2]).astype(np.float32).round(5)
+    bound = certainty_bound(reported, vocabulary=1000)
+    assert bound.lower <= exact
+    assert bound.lower > 10  # and says something
 
 
 @pytest.mark.parametrize(
@@ -187,6 +223,15 @@ def test_transformers_generate():
     stacked = np.stack([s.numpy() for s in steps], axis=1)
     assert found[0] == pytest.approx(self_certainty(stacked[0])[0], abs=1e-6)
     # The second ended at its second token, whose distribution still counts.
+    assert found[1] == pytest.approx(self_certainty(stacked[1, :2])[0], abs=1e-6)
+    # An end that is not the padding counts itself, and nothing after it.
+    ended = SimpleNamespace(logits=steps, sequences=torch.tensor([[5, 5, 1, 2, 3, 4], [5, 5, 1, 7, 0, 0]]))
+    for eos in (7, [6, 7]):
+        found = transformers_certainty(ended, prompt_length=2, pad_token_id=0, eos_token_id=eos)
+        assert found[1] == pytest.approx(self_certainty(stacked[1, :2])[0], abs=1e-6)
+    # Stopped without an end (a stop text): the padding does not count.
+    stopped = SimpleNamespace(logits=steps, sequences=torch.tensor([[5, 5, 1, 2, 3, 4], [5, 5, 1, 2, 0, 0]]))
+    found = transformers_certainty(stopped, prompt_length=2, pad_token_id=0, eos_token_id=7)
     assert found[1] == pytest.approx(self_certainty(stacked[1, :2])[0], abs=1e-6)
     with pytest.raises(ArgumentError, match="output_logits=True"):
         transformers_certainty(SimpleNamespace(logits=None), prompt_length=2)

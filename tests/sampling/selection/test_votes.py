@@ -19,6 +19,7 @@ from neff.sampling.selection import (
     selection_table,
     weighted_vote,
 )
+from neff.stats import wilson
 
 CONFIDENCE, ANSWERS = [9, 8, 7, 3, 2, 1, 0.5], list("ABBACCC")
 
@@ -73,6 +74,35 @@ def test_unknown_confidence_ranks_last():
     assert found.scores == (("A", 1.0), ("B", 2.0), ("C", 3.0))
     assert select_best([math.nan, 1.0]).index == 1
     assert weighted_vote([math.nan, 0.1], list("AB")).answer == "B"
+
+
+@pytest.mark.parametrize("nothing", [None, math.nan, ""])
+def test_what_is_no_answer_casts_no_vote(nothing):
+    answers = [nothing, nothing, "b"]
+    for found in (majority_vote(answers), borda_vote([3, 2, 1], answers), weighted_vote([3, 2, 1], answers)):
+        assert (found.answer, found.index) == ("b", 2)
+    assert select_best([3, 2, 1], answers).index == 2
+
+
+def test_infinite_scores_outweigh_all_others():
+    """A banned token makes self-certainty infinite."""
+    found = weighted_vote([math.inf, math.inf, 3.0], list("aab"))
+    assert (found.answer, found.score) == ("a", math.inf)
+
+
+def test_log_probabilities_are_joined_as_probabilities():
+    scores = np.log([0.3, 0.2, 0.4])
+    found = weighted_vote(scores, list("aab"), how="log-sum")
+    assert (found.answer, found.score) == ("a", pytest.approx(math.log(0.5), abs=1e-14))
+    assert weighted_vote(scores, list("aab"), how="max").answer == "b"
+
+
+def test_accuracies_stay_within_0_and_1():
+    """Nineteen of twenty questions right: Student's interval would reach beyond 1."""
+    right = [[1, 1]] * 19 + [[0, 0]]
+    draws = as_draws(right, answers=[list("ab")] * 20, scores=[[2, 1]] * 20)
+    rows = {row.name: row for row in selection_table(draws, powers=()).rows}
+    assert rows["majority"].interval == tuple(wilson(19, 20)[:2])
 
 
 def test_what_is_equal_can_be_said():

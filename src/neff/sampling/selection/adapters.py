@@ -13,14 +13,16 @@ from neff.errors import ArgumentError, RecordsError
 from neff.sampling.selection.certainty import BLOCK, CertaintyBound, VocabularySums, certainty_bound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
 __all__ = ["inspect_certainty", "transformers_certainty"]
 
 
-def transformers_certainty(output: Any, *, prompt_length: int, pad_token_id: int | None = None) -> NDArray[np.float64]:
+def transformers_certainty(
+    output: Any, *, prompt_length: int, pad_token_id: int | None = None, eos_token_id: int | Sequence[int] | None = None
+) -> NDArray[np.float64]:
     """Return the self-certainty of each sequence of a transformers `generate` call.
 
     Parameters
@@ -31,7 +33,11 @@ def transformers_certainty(output: Any, *, prompt_length: int, pad_token_id: int
     prompt_length
         Tokens of the prompt in `sequences`.
     pad_token_id
-        Token that fills sequences that ended before; the first end-of-sequence token still counts.
+        Token that fills sequences that ended before the longest one. Without it (and without `eos_token_id`) every step
+        counts, as it should for one sequence only.
+    eos_token_id
+        Token, or tokens, that end a sequence, and still count; what follows does not. Give it where it is another one
+        than the padding: by default padding is taken to be the end, and the first of it counts.
 
     Returns
     -------
@@ -57,18 +63,20 @@ def transformers_certainty(output: Any, *, prompt_length: int, pad_token_id: int
     drawn = output.sequences[:, prompt_length:].cpu().numpy()
     total, count = np.zeros(len(drawn)), np.zeros(len(drawn))
     alive = np.ones(len(drawn), bool)
+    ends = np.atleast_1d([] if eos_token_id is None else eos_token_id)
+    padding_ends = eos_token_id is None or pad_token_id in ends
     for t, step in enumerate(steps):
         z = step.detach().float().cpu().numpy()
         values = np.empty(len(z))
         rows = max(1, BLOCK // z.shape[1])
         for start in range(0, len(z), rows):
             values[start : start + rows] = VocabularySums.of(z[start : start + rows]).certainty()
+        padded = drawn[:, t] == pad_token_id if pad_token_id is not None else np.zeros(len(drawn), bool)
+        if not padding_ends:
+            alive &= ~padded
         total[alive] += values[alive]
         count[alive] += 1
-        if pad_token_id is not None:
-            ended = drawn[:, t] == pad_token_id
-            # Where padding and end of sequence are one token, its first occurrence is the end and has been counted.
-            alive &= ~ended
+        alive &= ~(padded | np.isin(drawn[:, t], ends))
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 

@@ -26,6 +26,8 @@ METRICS = (
 )  # fmt: skip
 BLOCK = 4_000_000
 """Logits that are worked on at a time: temporaries stay below 100 MB."""
+ROUNDED = 1e-6
+"""Probability that rounding may have taken from the tokens that are not reported."""
 
 
 class VocabularySums(NamedTuple):
@@ -60,8 +62,9 @@ class VocabularySums(NamedTuple):
     def of(cls, z: NDArray[Any]) -> VocabularySums:
         """Sum a block of logits of shape (n, part of the vocabulary), in float64."""
         top = z.max(axis=1).astype(np.float64)
-        # A position whose logits are all -inf has no distribution; NaN says so.
-        d = (z - np.where(np.isfinite(top), top, np.nan)[:, None]).astype(np.float64, copy=False)
+        # Logits that are all -inf have sums of 0: another part of the vocabulary may hold the probability.
+        base = np.where(np.isneginf(top), 0.0, np.where(np.isfinite(top), top, np.nan))
+        d = (z - base[:, None]).astype(np.float64, copy=False)
         with np.errstate(under="ignore"):
             e = np.exp(d)
             return cls(
@@ -73,9 +76,10 @@ class VocabularySums(NamedTuple):
     def __add__(self, other: VocabularySums) -> VocabularySums:  # type: ignore[override]
         """Add the sums of another part of the same positions."""
         top = np.maximum(self.top, other.top)
+        base = np.where(np.isneginf(top), 0.0, top)
+        shift_a, shift_b = self.top - base, other.top - base
         with np.errstate(under="ignore"):
-            a, b = np.exp(self.top - top), np.exp(other.top - top)
-        shift_a, shift_b = self.top - top, other.top - top
+            a, b = np.exp(shift_a), np.exp(shift_b)
         return VocabularySums(
             top=top,
             exp=a * self.exp + b * other.exp,
@@ -87,23 +91,31 @@ class VocabularySums(NamedTuple):
         )
 
     def certainty(self) -> NDArray[np.float64]:
-        """Return KL(uniform || p) at each position, in nats: 0 where p is uniform, unbounded above."""
-        value = self.top + np.log(self.exp) - self.total / self.size - math.log(self.size)
+        """Return KL(uniform || p) at each position, in nats: 0 where p is uniform, unbounded above.
+
+        NaN where no logit is above -inf, as everywhere below: there is no distribution then.
+        """
+        value = self.log_sum() - self.total / self.size - math.log(self.size)
         return np.maximum(value, 0.0)
+
+    def log_sum(self) -> NDArray[np.float64]:
+        """Return logsumexp of the logits; NaN where all are -inf."""
+        return self.top + np.log(np.where(self.exp > 0, self.exp, np.nan))
 
     def entropy(self) -> NDArray[np.float64]:
         """Return the entropy of p at each position, in nats."""
-        value: NDArray[np.float64] = np.log(self.exp) - self.exp_z / self.exp
+        total = np.where(self.exp > 0, self.exp, np.nan)
+        value: NDArray[np.float64] = np.log(total) - self.exp_z / total
         return value
 
     def concentration(self) -> NDArray[np.float64]:
         """Return the sum of squared probabilities at each position."""
-        value: NDArray[np.float64] = self.exp2 / self.exp**2
+        value: NDArray[np.float64] = self.exp2 / np.where(self.exp > 0, self.exp, np.nan) ** 2
         return value
 
     def log_prob(self, logit: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the log-probability of the token with this logit at each position."""
-        value: NDArray[np.float64] = logit - self.top - np.log(self.exp)
+        value: NDArray[np.float64] = logit - self.log_sum()
         return value
 
 
@@ -183,7 +195,7 @@ def confidence(
     Raises
     ------
     ArgumentError
-        If shapes do not fit, the metric is unknown, or tokens are missing.
+        If shapes do not fit, the metric is unknown, or tokens are missing or no columns of the logits.
 
     Examples
     --------
@@ -219,7 +231,8 @@ def _values(z: NDArray[Any], drawn: NDArray[np.int64] | None, metric: str, vocab
         if vocabulary == "finite" and np.any(banned):
             size = z.shape[1] - banned
             total = np.where(np.isneginf(z), 0.0, z).sum(axis=1, dtype=np.float64)
-            return np.asarray(np.maximum(sums.top + np.log(sums.exp) - total / size - np.log(size), 0.0))
+            size = np.where(size > 0, size, np.nan)
+            return np.asarray(np.maximum(sums.log_sum() - total / size - np.log(size), 0.0))
         return sums.certainty()
     if metric == "gini":
         return sums.concentration()
@@ -245,6 +258,11 @@ def _checked(
         if array is not None and array.shape != z.shape[:2]:
             got = f"shape {array.shape}"
             raise ArgumentError(name, f"of shape {z.shape[:2]}", got, "One entry per position.", call="confidence")
+    outside = None if drawn is None else keep & ((drawn < 0) | (drawn >= z.shape[2]))
+    if drawn is not None and outside is not None and outside.any():
+        fix = "Mask the positions that are none of the answer's tokens: mask=."
+        must = f"0 to {z.shape[2] - 1}, the columns of the logits"
+        raise ArgumentError("tokens", must, int(drawn[outside][0]), fix, call="confidence")
     return z, keep, drawn
 
 
@@ -257,7 +275,7 @@ class CertaintyBound:
     lower
         It is at least this, with equality where the other tokens are equally likely.
     tail
-        Probability that the k tokens leave over, mean over tokens.
+        Probability that the k tokens leave over, mean over tokens, as reported.
     k, vocabulary
         Tokens reported, and size of the vocabulary.
     """
@@ -295,8 +313,9 @@ def certainty_bound(log_probs: ArrayLike, *, vocabulary: int, mask: ArrayLike | 
 
     Notes
     -----
-    The sum of log p over the V - k other tokens is largest where they share what is left equally. Derived here, not in
-    the paper.
+    The sum of log p over the V - k other tokens is largest where they share what is left equally, and the more is left.
+    What is left is taken as 1e-6 at least: reported log-probabilities are rounded, and a tail that rounds to 0 would
+    make the bound hundreds of nats. Derived here, not in the paper.
 
     Examples
     --------
@@ -323,7 +342,7 @@ def certainty_bound(log_probs: ArrayLike, *, vocabulary: int, mask: ArrayLike | 
     tail = np.maximum(1 - np.exp(lp).sum(axis=1), 0.0)
     rest = vocabulary - k
     with np.errstate(divide="ignore"):
-        others = rest * np.log(np.maximum(tail, 1e-300) / rest) if rest else np.zeros(len(lp))
+        others = rest * np.log(np.maximum(tail, ROUNDED) / rest) if rest else np.zeros(len(lp))
     value = -(lp.sum(axis=1) + others) / vocabulary - math.log(vocabulary)
     mean = float(value.mean()) if len(value) else math.nan
     return CertaintyBound(mean, float(tail.mean()) if len(tail) else math.nan, k, vocabulary)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import numpy as np
 from neff.errors import ArgumentError
 from neff.results import Column, Table, json_number
 from neff.sampling.selection.votes import borda_vote, majority_vote, select_best, weighted_vote
-from neff.stats import mean_se, t_interval
+from neff.sampling.shares import difference_mean, share_mean
 from neff.stats._validate import check_level
 
 if TYPE_CHECKING:
@@ -170,14 +169,6 @@ def selection_table(
 
 
 def _row(name: str, values: Any, base: Any, cluster: Any, level: float) -> SelectionRow:
-    accuracy, interval = _mean(values, cluster, level)
-    difference, of_difference = _mean(values - base, cluster, level)
-    return SelectionRow(name, accuracy, interval, difference, of_difference, len(values))
-
-
-def _mean(values: Any, cluster: Any, level: float) -> tuple[float, tuple[float, float]]:
-    if not len(values):
-        return math.nan, (math.nan, math.nan)
-    mean = mean_se(values, cluster=cluster)
-    low, high, _ = t_interval(mean.value, mean.standard_error, df=mean.df, level=level)
-    return mean.value, (low, high)
+    mean = share_mean(values, cluster, level)
+    difference, of_difference = difference_mean(values - base, cluster, level)
+    return SelectionRow(name, mean.value, mean.interval, difference, of_difference, len(values))

@@ -9,12 +9,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neff.errors import ArgumentError
+from neff.sampling.answers import no_answer
 from neff.stats._options import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = ["Selected", "borda_power", "borda_vote", "majority_vote", "select_best", "weighted_vote"]
+
+
+def _sum(values: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+    """Return the exact sum, in any order; an infinite score outweighs all others."""
+    return math.fsum(values) if np.isfinite(values).all() else float(values.sum())
+
+
+JOINED: dict[str, Callable[[Any], Any]] = {
+    "sum": _sum,
+    "mean": np.mean,
+    "max": np.max,
+    "log-sum": np.logaddexp.reduce,
+}
+"""How the scores of the draws of one answer are joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +58,7 @@ class Selected:
 
 
 def majority_vote(answers: Sequence[Any], *, equal: Callable[[Any, Any], bool] | None = None) -> Selected:
-    """Return the most frequent answer; ties go to the one that came first. None casts no vote.
+    """Return the most frequent answer; ties go to the one that came first. None, NaN and "" cast no vote.
 
     Examples
     --------
@@ -81,7 +96,7 @@ def borda_vote(
     confidence
         Of each draw, higher is more confident, shape (n,). A draw whose confidence is NaN ranks last.
     answers
-        Of each draw; None where none could be read: such a draw keeps its rank and casts no vote.
+        Of each draw; None, NaN or "" where none could be read: such a draw keeps its rank and casts no vote.
     power
         0: majority vote. Large: the most confident. By default `borda_power(n)`.
     equal
@@ -127,7 +142,7 @@ def weighted_vote(
     how: str = "sum",
     equal: Callable[[Any, Any], bool] | None = None,
 ) -> Selected:
-    """Vote with scores: an answer's draws bring their "sum", "mean" or "max".
+    """Vote with scores: an answer's draws bring their "sum", "mean", "max", or "log-sum" for log-probabilities.
 
     "sum" is weighted best-of-N; with equal scores it is the majority vote. "mean" grows worse with more draws: one
     lucky score makes a rare answer win. Draws without a score (NaN) bring nothing.
@@ -137,17 +152,15 @@ def weighted_vote(
     >>> weighted_vote([0.9, 0.5, 0.6], ["A", "B", "B"]).answer
     'B'
     """
-    check_choice(how, ("sum", "mean", "max"), argument="how", call="weighted_vote")
+    check_choice(how, tuple(JOINED), argument="how", call="weighted_vote")
     values = _same_length(scores, answers, "weighted_vote")
     known = [None if math.isnan(v) else a for v, a in zip(values.tolist(), answers, strict=True)]
-    if how == "sum":
-        return _vote(known, np.nan_to_num(values).tolist(), equal)
     groups = _groups(known, equal)
-    return _winner({g: (min(r), float(getattr(values[r], how)())) for g, r in groups.items()}, answers)
+    return _winner({g: (min(r), float(JOINED[how](values[r]))) for g, r in groups.items()}, answers)
 
 
 def select_best(confidence: Sequence[float], answers: Sequence[Any] | None = None) -> Selected:
-    """Return the draw with the highest confidence, the first of equals; a draw whose answer is None is passed over.
+    """Return the draw with the highest confidence, the first of equals; a draw without an answer is passed over.
 
     Examples
     --------
@@ -157,7 +170,7 @@ def select_best(confidence: Sequence[float], answers: Sequence[Any] | None = Non
     values = np.asarray(confidence, np.float64)
     told: Sequence[Any] = list(range(len(values))) if answers is None else answers
     values = _same_length(values, told, "select_best")
-    known = [i for i, answer in enumerate(told) if answer is not None and not math.isnan(values[i])]
+    known = [i for i, answer in enumerate(told) if not no_answer(answer) and not math.isnan(values[i])]
     if not known:
         return _nothing()
     best = max(known, key=lambda i: (values[i], -i))
@@ -175,7 +188,7 @@ def _groups(answers: Sequence[Any], equal: Callable[[Any, Any], bool] | None) ->
     """Return the draws of each distinct answer, by the place of its first draw."""
     groups: dict[int, list[int]] = {}
     for place, answer in enumerate(answers):
-        if answer is None:
+        if no_answer(answer):
             continue
         same = (g for g in groups if (answers[g] == answer if equal is None else equal(answers[g], answer)))
         groups.setdefault(next(same, place), []).append(place)
