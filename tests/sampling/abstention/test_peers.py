@@ -46,6 +46,12 @@ def test_temperature_has_the_lowest_loss_of_a_grid():
     assert found == pytest.approx(grid[int(np.argmin(losses))], rel=0.006)
 
 
+def test_temperature_of_logits_that_say_nothing_is_not_identified():
+    found = TemperatureScaling().fit([[3.0, 0.0], [0.0, 3.0]] * 4, [1, 0, 1, 0, 0, 1, 0, 1])
+    assert found.reason_ == Reason.NOT_IDENTIFIED
+    assert found.temperature_ == pytest.approx(1e3, rel=1e-2)
+
+
 def test_temperature_of_perfect_predictions_is_not_identified():
     found = TemperatureScaling().fit([[3.0, 1.0], [0.0, 2.0]], [0, 1])
     assert found.reason_ == Reason.NOT_IDENTIFIED
@@ -173,6 +179,10 @@ def test_aps_is_the_cumulative_mass_above_a_class():
     assert found == pytest.approx(np.array([[0.25, 0.65, 0.9], [0.95, 0.8, 0.35]]))
     penal = SplitConformal(0.9, score="raps", penalty=0.1, free=1)._scores(p, Half(np.random.PCG64(1)))
     assert penal == pytest.approx(np.array([[0.25, 0.75, 1.1], [1.15, 0.9, 0.35]]))
+
+
+def test_a_coverage_next_to_0_takes_the_smallest_score():
+    assert conformal_quantile([3.0, 1.0, 2.0], coverage=1e-12) == 1.0
 
 
 def test_a_seed_gives_the_same_sets():

@@ -58,6 +58,8 @@ def test_a_perfect_order_has_no_excess_and_a_transformed_confidence_the_same_cur
     np.testing.assert_allclose(one.risk, other.risk, rtol=1e-12)
     assert one.at(0.1) == one.risk[9]
     assert math.isnan(one.at(0.001))
+    with pytest.raises(ArgumentError, match=r"coverage must be a share in \[0, 1\]"):
+        one.at(1.5)
     assert "AURC" in str(one)
     data = one.to_dict(most=11)
     assert len(data["coverage"]) == len(data["risk"]) == 11

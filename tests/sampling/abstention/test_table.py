@@ -240,6 +240,22 @@ def test_refusals(change, message):
         abstention_table(*positional, **given)
 
 
+@pytest.mark.parametrize("nothing", [None, math.nan, " "])
+def test_an_item_without_a_split_is_refused(nothing):
+    """It would be a set of its own, named None."""
+    split = ["calibration"] * 4 + [nothing, "test"]
+    with pytest.raises(ArgumentError, match="split must be known for every item, got 'none in row 4'"):
+        abstention_table(np.eye(2)[[0, 1] * 3], [0, 1] * 3, split)
+
+
+def test_a_new_item_may_have_no_weight():
+    data = blobs()
+    weights = np.zeros(len(data["labels"]))
+    weights[-53:] = -np.inf
+    found = abstention_table(data["logits"], data["labels"], data["split"], log_weights=weights, rng=1)
+    assert found.row("far", "weighted LAC").n == 53
+
+
 def test_labels_are_read_as_words():
     items = as_items(np.zeros((4, 2)), [1.0, True, np.nan, " 0 "], ["Training", "cal", "new", "new"], call="test")
     assert items.labels.tolist() == [1, 1, -1, 0]

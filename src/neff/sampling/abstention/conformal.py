@@ -65,7 +65,7 @@ def conformal_quantile(scores: Any, *, coverage: float = 0.9, log_weights: Any =
     values = np.sort(check_vector(scores, argument="scores", call=call))
     n = len(values)
     if log_weights is None and log_weight is None:
-        place = math.ceil((n + 1) * coverage - 1e-9)
+        place = max(math.ceil((n + 1) * coverage - 1e-9), 1)
         return float(values[place - 1]) if place <= n else math.inf
     if log_weights is None or log_weight is None:
         fix = "Weights of the calibration items alone do not say how likely a new item is."
@@ -231,7 +231,11 @@ class SplitConformal(Parameters):
             if self._calibration is None:
                 raise ArgumentError("log_weight", "left out where fit had no weights", "given", call=call)
             scores, own = self._calibration
-            new = None if log_weight is None else check_vector(log_weight, argument="log_weight", call=call)
+            new = (
+                None
+                if log_weight is None
+                else check_vector(log_weight, argument="log_weight", call=call, allow_inf=True)
+            )
             if new is None or len(new) != len(p):
                 raise ArgumentError("log_weight", f"of shape ({len(p)},)", log_weight, call=call)
             limit = conformal_quantile(scores, coverage=self.coverage, log_weights=own, log_weight=new)[:, None]

@@ -110,7 +110,10 @@ def _scaled(items: Items) -> tuple[TemperatureScaling, FloatArray]:
 
 def _temperature(items: Items, options: Mapping[str, Any]) -> list[Gate]:
     scaling, p = _scaled(items)
-    notes = ("Every calibration item is right: no temperature is the best one.",) if scaling.reason_ else ()
+    notes: tuple[str, ...] = ()
+    if scaling.reason_ is not None:
+        why = "Every calibration item is right" if scaling.temperature_ < 1 else "The logits say nothing of the labels"
+        notes = (f"{why}: no temperature is the best one.",)
     state = MethodState(
         "temperature", "probability of at least the target after temperature scaling",
         {"threshold": options["target"], "temperature": scaling.temperature_}, len(items.calibration),

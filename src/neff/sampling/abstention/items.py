@@ -109,9 +109,11 @@ def as_items(
             raise ArgumentError("logits", "of two classes or more", f"shape {z.shape}", fix, call=call)
         p = softmax(z)
     n = len(z)
-    names = np.array(
-        [ALIASES.get(str(s).strip().lower(), str(s)) for s in _column(split, "split", n, call)], dtype=object
-    )
+    told = [_word(s) for s in _column(split, "split", n, call)]
+    if "" in told:
+        fix = "Name the split of every item, or drop the row."
+        raise ArgumentError("split", "known for every item", f"none in row {told.index('')}", fix, call=call)
+    names = np.array([ALIASES.get(s.lower(), s) for s in told], dtype=object)
     codes, known = _labels(_column(labels, "labels", n, call), z.shape[1], classes, call)
     h = None
     if features is not None:

@@ -55,7 +55,15 @@ class RiskCoverage:
     n_errors: int
 
     def at(self, coverage: float) -> float:
-        """Return the risk of answering a share of the items; NaN below one item."""
+        """Return the risk of answering a share of the items; NaN below one item.
+
+        Raises
+        ------
+        ArgumentError
+            If the share is not in [0, 1].
+        """
+        if not 0 <= coverage <= 1:
+            raise ArgumentError("coverage", "a share in [0, 1]", coverage, call="RiskCoverage.at")
         count = math.floor(coverage * self.n + 1e-9)
         return float(self.risk[count - 1]) if count >= 1 else math.nan
 
@@ -246,10 +254,12 @@ def selective_threshold(
     ArgumentError
         If an error is not 0 or 1, lengths differ, or there are no items.
 
-    Notes ----- Each test is an exact binomial one: Clopper and Pearson's upper bound is at most `risk`. With fixed
-    `thresholds` the guarantee holds without further assumption. By counts, the threshold tested is the confidence of
-    the next item, which is random; the guarantee then holds where the error rate, as a function of the threshold, does
-    not fall below `risk` again after it has exceeded it (with "bonferroni" it always holds). O(n log n).
+    Notes
+    -----
+    Each test is an exact binomial one: Clopper and Pearson's upper bound is at most `risk`. With fixed `thresholds` the
+    guarantee holds without further assumption. By counts, the threshold tested is the confidence of the next item,
+    which is random; the guarantee then holds where the error rate, as a function of the threshold, does not fall below
+    `risk` again after it has exceeded it (with "bonferroni" it always holds). O(n log n).
 
     References
     ----------

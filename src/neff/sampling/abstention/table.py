@@ -95,10 +95,12 @@ def abstention_table(
     ArgumentError
         If shapes do not fit, a label is no class, or a method needs what is not given.
 
-    Notes ----- Intervals are Clopper and Pearson's, each for itself: of very many rows some miss. A verdict is about
-    all answers of a row; look at the worst class too. Calibration items are used by all methods alike; an
-    `SDMClassifier` with restarts pools them with the training items and splits anew. Cost: that of exact neighbours,
-    items x training items x D.
+    Notes
+    -----
+    Intervals are Clopper and Pearson's, each for itself: of very many rows some miss. A verdict is about all answers of
+    a row; look at the worst class too. Calibration items are used by all methods alike; an `SDMClassifier` with
+    restarts pools them with the training items and splits anew. Cost: that of exact neighbours, items x training items
+    x D.
 
     References
     ----------

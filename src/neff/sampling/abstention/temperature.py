@@ -32,8 +32,8 @@ class TemperatureScaling(Parameters):
     temperature_
         Above 1 where the classifier is too sure.
     reason_
-        `Reason.NOT_IDENTIFIED` where every held-out label is predicted: the likelihood has no highest point, and the
-        temperature is the smallest that is tried, 0.001.
+        `Reason.NOT_IDENTIFIED` where the likelihood has no highest point: every held-out label is predicted, and the
+        temperature is the smallest that is tried, 0.001; or the logits say nothing of the labels, and it is 1000.
 
     Examples
     --------
@@ -73,7 +73,8 @@ class TemperatureScaling(Parameters):
         found = minimize_scalar(loss, bounds=(LOWEST, HIGHEST), method="bounded", options={"xatol": 1e-7})
         right = bool((z[rows, y] >= z.max(axis=1)).all())
         self.temperature_ = math.exp(LOWEST) if right else math.exp(float(found.x))
-        self.reason_ = Reason.NOT_IDENTIFIED if right else None
+        at_end = float(found.x) > HIGHEST - 1e-3
+        self.reason_ = Reason.NOT_IDENTIFIED if right or at_end else None
         return self
 
     def predict_proba(self, logits: Any) -> FloatArray:
