@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -51,12 +52,14 @@ def main(rounds: int) -> None:
     advantages = torch.randn(B, generator=generator)
     lengths = torch.randint(T // 4, T + 1, (B, 1), generator=generator)
     mask = (torch.arange(T) < lengths).float()
+    olp = lp + 0.05 * torch.randn(B, T, generator=generator)
     lp.requires_grad_()
-    names = [name for name in LOSSES if name != "p3o"]
-    functions = [plain_grpo, *(LOSSES[name] for name in names)]
+    ours = {name: function for name, function in LOSSES.items() if name != "p3o"}
+    ours["p4o with olp"] = partial(LOSSES["p4o"], olp=olp)
+    functions = [plain_grpo, *ours.values()]
     rows = [[seconds(f, lp, blp, advantages, mask) for f in functions] for _ in range(rounds + 1)][1:]
     print(f"{'':16}{'median ms':>10}{'ratio':>8}")
-    for k, name in enumerate(["plain GRPO", *names]):
+    for k, name in enumerate(["plain GRPO", *ours]):
         ratio = median(row[k] / row[0] for row in rows)
         print(f"{name:16}{median(row[k] for row in rows) * 1e3:>10.1f}{ratio:>8.2f}")
         if name in ("grpo", "ess_adaptive"):

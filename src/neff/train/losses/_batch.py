@@ -10,6 +10,7 @@ import torch
 
 from neff.errors import ArgumentError, ArgumentTypeError
 from neff.stats._options import check_choice
+from neff.train._caller import warn
 from neff.train.losses.options import LossOptions
 from neff.train.losses.ratios import RatioSummary, sum_dtype, total, total_square, valid, widen, zero_off
 from neff.train.losses.warnings import (
@@ -17,7 +18,6 @@ from neff.train.losses.warnings import (
     NonFiniteWarning,
     RatioOverflowWarning,
     RatioShiftWarning,
-    warn,
 )
 
 if TYPE_CHECKING:
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
     from neff.errors import TrainingWarning
 
-__all__ = ["LOG_LIMIT", "Batch", "read", "saturated_exp"]
+__all__ = ["LOG_LIMIT", "Batch", "proximal", "read", "saturated_exp"]
 
 LOG_LIMIT = 44.0
 """Beyond e^44 the square of a ratio is no single-precision float. Weights in a loss stay there; what the batch is worth
 is computed from the ratio itself."""
 LOG_SHIFT = 10.0
+LARGEST_SUMMED = 1e15
+"""Sums over a row of the squares of ratios up to here are single-precision floats, however long the row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,10 @@ def read(
 ) -> Batch:
     """Check the arguments of a loss, and return its batch."""
     _check_options(call, options, rlp)
+    entropy = options.get("entropy")
+    _check_shapes(call, lp, advantages, mask, blp=blp, olp=olp, rlp=rlp, entropy=entropy)
     if blp is None:  # sampled by the current policy: all ratios are 1
         blp = lp.detach()
-    _check_shapes(call, lp, advantages, blp=blp, mask=mask, olp=olp, rlp=rlp, entropy=options.get("entropy"))
     policy = options.get("nonfinite", "raise")
     with torch.no_grad():
         now = widen(lp.detach())
@@ -93,7 +96,8 @@ def read(
         log_sequence = log_ratio.sum(-1)
         # A sum is finite where all its terms are: one look per response instead of one per token.
         fine = log_sequence.isfinite() & advantage.sum(-1).isfinite()
-        for other in (log_proximal, log_reference):
+        spread = None if entropy is None else zero_off(widen(entropy.detach()).clone(), keep, ones)
+        for other in (log_proximal, log_reference, spread):
             if other is not None:
                 fine &= other.sum(-1).isfinite()
         ratio = log_ratio.exp().mul_(ones)
@@ -106,7 +110,7 @@ def read(
             tokens, n_bad = _summary(log_ratio, ratio, keep, lengths, fine)
             if n_bad:
                 if policy == "raise":
-                    _refuse(call, keep, lp=lp, blp=blp, olp=olp, rlp=rlp, advantages=advantages)
+                    _refuse(call, keep, lp=lp, blp=blp, olp=olp, rlp=rlp, entropy=entropy, advantages=advantages)
                 text = f"{call}: {n_bad} of {lp.shape[0]} responses hold a NaN or infinite value and were dropped."
                 warn(NonFiniteWarning(text))
                 keep = keep & fine[:, None]
@@ -117,6 +121,15 @@ def read(
         call, lp, blp, ones, lengths, advantage, log_ratio, ratio, log_sequence, log_proximal, log_reference, tokens,
         sequences, poison, options,
     )  # fmt: skip
+
+
+def proximal(batch: Batch) -> RatioSummary:
+    """Return what the ratios to the proximal policy are worth: a batch without one is at it."""
+    log = torch.zeros_like(batch.log_ratio) if batch.log_proximal is None else batch.log_proximal
+    if batch.poison is not None:  # the caller does not want to wait for the device
+        return RatioSummary.of(log, batch.mask)
+    fine = torch.ones((), dtype=torch.bool, device=log.device)  # as `read` has checked
+    return _summary(log, log.exp().mul_(batch.mask), batch.mask, batch.lengths, fine)[0]
 
 
 def _summary(log_ratio: Tensor, ratio: Tensor, keep: Tensor, lengths: Tensor, fine: Tensor) -> tuple[RatioSummary, int]:
@@ -133,7 +146,7 @@ def _summary(log_ratio: Tensor, ratio: Tensor, keep: Tensor, lengths: Tensor, fi
     n_bad, top = torch.stack([bad, largest]).tolist()
     if n_bad:
         return RatioSummary.empty(ratio.device), int(n_bad)
-    if 1 <= top <= math.exp(LOG_LIMIT):
+    if 1 <= top <= LARGEST_SUMMED:
         return RatioSummary(largest.log(), first / largest, second / largest**2, n), 0
     ratio.clamp_(max=math.exp(LOG_LIMIT))
     return RatioSummary.of(log_ratio, keep), 0
@@ -169,15 +182,19 @@ def _check_options(call: str, options: LossOptions, rlp: Tensor | None) -> None:
         raise ArgumentError("entropy", "given where entropy_coef is not 0", None, call=call)
 
 
-def _check_shapes(call: str, lp: Tensor, advantages: Tensor, **others: Tensor | None) -> None:
-    for name, tensor in (("lp", lp), ("advantages", advantages), *others.items()):
-        if tensor is not None and not isinstance(tensor, torch.Tensor):
+def _check_shapes(call: str, lp: Tensor, advantages: Tensor, mask: Tensor, **others: Tensor | None) -> None:
+    given = {name: tensor for name, tensor in others.items() if tensor is not None}
+    for name, tensor in {"lp": lp, "advantages": advantages, "mask": mask, **given}.items():
+        if not isinstance(tensor, torch.Tensor):
             raise ArgumentTypeError(name, "a tensor", type(tensor).__name__, "Use torch.as_tensor.", call=call)
+        if tensor.device != lp.device:
+            must = f"on the device of lp, {lp.device}"
+            raise ArgumentError(name, must, str(tensor.device), "Use .to(lp.device).", call=call)
     if lp.ndim != 2:
         fix = "One row per response; unsqueeze(0) makes one."
         raise ArgumentError("lp", "of shape [B, T]", tuple(lp.shape), fix, call=call)
-    for name, tensor in others.items():
-        if tensor is not None and tensor.shape != lp.shape:
+    for name, tensor in {"mask": mask, **given}.items():
+        if tensor.shape != lp.shape:
             must = f"of the shape of lp, {tuple(lp.shape)}"
             raise ArgumentError(name, must, tuple(tensor.shape), "One value per token of the response.", call=call)
     if advantages.shape not in (lp.shape, lp.shape[:1], (lp.shape[0], 1)):

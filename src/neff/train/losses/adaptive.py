@@ -15,7 +15,7 @@ import torch
 
 from neff.errors import ArgumentError
 from neff.stats._options import check_choice
-from neff.train.losses._batch import LOG_LIMIT, read
+from neff.train.losses._batch import LOG_LIMIT, proximal, read
 from neff.train.losses._finish import Penalty, finish, token_mean
 from neff.train.losses.ratios import RatioSummary, sum_dtype, widen
 
@@ -190,24 +190,29 @@ def p4o(
     """
     check_choice(kl, ("is", "k3_behaviour", "none"), argument="kl", call="p4o")
     _check_scope("p4o", scope, ess=ess, ess_proximal=ess_proximal)
-    batch = read("p4o", lp, blp, advantages, mask, olp=lp.detach() if olp is None else olp, rlp=rlp, options=options)
-    log_proximal = batch.log_ratio.new_zeros(()) if batch.log_proximal is None else batch.log_proximal
+    batch = read("p4o", lp, blp, advantages, mask, olp=olp, rlp=rlp, options=options)
     with torch.no_grad():
-        near = RatioSummary.of(log_proximal, batch.mask) if ess_proximal is None else ess_proximal
-        e_behaviour = _fraction("p4o", batch.tokens if ess is None else ess, batch)
-        e_proximal = _fraction("p4o", near, batch, argument="ess_proximal")
-        e = torch.minimum(e_behaviour, e_proximal)
-        # log(pi / mixture) = -log sum_k share_k exp(-log(pi / anchor_k))
-        w_behaviour, w_proximal = 1 - e_behaviour, 1 - e_proximal
-        both = w_behaviour + w_proximal
-        log_mixture = -torch.logaddexp(
-            torch.log(torch.where(both > 0, w_behaviour / both, 1.0)).to(batch.ratio.dtype) - batch.log_ratio,
-            torch.log(torch.where(both > 0, w_proximal / both, 0.0)).to(batch.ratio.dtype) - log_proximal,
-        ).mul_(batch.mask)
+        e_behaviour = e = _fraction("p4o", batch.tokens if ess is None else ess, batch)
+        if batch.log_proximal is None and ess_proximal is None:  # the current policy is no anchor: its share is 0
+            e_proximal, log_mixture = torch.ones_like(e), batch.log_ratio
+        else:
+            log_proximal = batch.log_ratio.new_zeros(()) if batch.log_proximal is None else batch.log_proximal
+            near = proximal(batch) if ess_proximal is None else ess_proximal
+            e_proximal = _fraction("p4o", near, batch, argument="ess_proximal")
+            e = torch.minimum(e_behaviour, e_proximal)
+            log_mixture = _log_mixture(batch, log_proximal, 1 - e_behaviour, 1 - e_proximal)
         behaviour, slopes = _estimate(kl, log_mixture, batch.ratio)
         pull = torch.where(1 - e > 1e-6, 1 - e, 0.0)
     penalties = () if kl == "none" else (Penalty(behaviour, slopes, pull),)
     return _adaptive(batch, e, behaviour, penalties, None, aggregate, {"ess_proximal": e_proximal})
+
+
+def _log_mixture(batch: Batch, log_proximal: Tensor, w_behaviour: Tensor, w_proximal: Tensor) -> Tensor:
+    """Return log(pi / mixture) = -log sum_k share_k exp(-log(pi / anchor_k)) at each token."""
+    both = w_behaviour + w_proximal
+    shares = torch.where(both > 0, w_behaviour / both, 1.0), torch.where(both > 0, w_proximal / both, 0.0)
+    first, second = (share.log().to(batch.ratio.dtype) for share in shares)
+    return torch.logaddexp(first - batch.log_ratio, second - log_proximal).neg_().mul_(batch.mask)
 
 
 def _adaptive(
