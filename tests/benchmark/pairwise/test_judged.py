@@ -75,6 +75,20 @@ def test_a_preference_alone_gives_equals():
     assert found.swap_consistency == 0
 
 
+def test_a_tie_is_no_win_of_either():
+    """A tie in one order and a winner in the other are two verdicts; a tie in both is one."""
+    for p, same in (([0.5, 0.2], 0.0), ([0.5, 0.8], 0.0), ([0.5, 0.5], 1.0), ([0.9, 0.2], 1.0), ([0.9, 0.8], 0.0)):
+        assert judged_pairs(battles_of(list("ab"), list("ba"), p)).swap_consistency == same
+    assert "nan" not in str(judged_pairs(battles_of(["a"], ["b"], [0.9])))
+
+
+def test_weights_count_or_are_refused():
+    told = battles_of(list("aab"), list("bcc"), [0.9, 0.4, 0.7], weight=[3, 1, 0])
+    assert win_ratio(told).tolist() == [0.75, 0.0, 1.0]
+    with pytest.raises(ArgumentError, match="without weights"):
+        judged_pairs(told)
+
+
 def test_never_compared_is_not_zero():
     told = battles_of(["a", "b"], ["b", "c"], [0.9, np.nan])
     assert told.names == ("a", "b", "c")
@@ -186,3 +200,11 @@ def test_players_without_a_strength_are_asked_first():
     assert choose_pairs(ranking, 1)[0][0] == "d"
     assert len(choose_pairs(ranking, 3)) >= 2
     assert choose_pairs(rank_battles(battles_of(list("ab"), list("ba"), [1, 1]), position=False), 1) == [("a", "b")]
+
+
+def test_groups_that_never_met_are_asked_first():
+    told = battles_of(list("abcdcd"), list("badcdc"), [1, 1, 1, 1, 1, 0])
+    pairs = choose_pairs(rank_battles(told, position=False), 2)
+    assert all(len({"a", "b"} & set(pair)) == 1 for pair in pairs)
+    tied = rank_battles(battles_of(list("abc"), list("bca"), ["tie"] * 3), position=False)
+    assert len(choose_pairs(tied, 1)) == 1

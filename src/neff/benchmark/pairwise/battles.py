@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Battles", "PairCounts", "battles_of"]
+__all__ = ["Battles", "PairCounts", "battles_of", "outcomes_of"]
 
 LEFT = {"left", "a", "model_a", "x", "first", "win", "1"}
 RIGHT = {"right", "b", "model_b", "y", "second", "loss", "0", "2"}
@@ -80,6 +81,11 @@ class Battles:
     def n_players(self) -> int:
         """Number of players."""
         return len(self.names)
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters; of battles where there are none."""
+        return len(self) if self.cluster is None else int(self.cluster.max(initial=-1)) + 1
 
     def pair(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the distinct ordered pairs as left * n_players + right, and the pair of each battle."""
@@ -147,11 +153,13 @@ def battles_of(
     """
     first = left if isinstance(left, Factor) else Factor.of(list(left))
     second = right if isinstance(right, Factor) else Factor.of(list(right))
-    outcome, soft = _outcomes(winner)
+    outcome, soft = outcomes_of(winner)
     n = len(outcome)
     if len(first) != n or len(second) != n:
         got = f"{len(first)}, {len(second)} and {n}"
         raise ArgumentError("winner", "as long as left and right", got, "One verdict per battle.", call="battles_of")
+    if cluster is not None and len(cluster) != n:
+        raise ArgumentError("cluster", f"of {n} values", f"{len(cluster)}", "One per battle.", call="battles_of")
     both = Factor.concat([first, second])
     a, b = both.codes[:n].astype(np.int64), both.codes[n:].astype(np.int64)
     if (a < 0).any() or (b < 0).any():
@@ -169,14 +177,14 @@ def battles_of(
     return Battles(a[keep], b[keep], outcome[keep], both.levels, w, c, soft, int((~keep).sum()))
 
 
-def _outcomes(winner: Sequence[Any]) -> tuple[NDArray[np.float64], bool]:
-    values = list(winner)
-    distinct = set(values) if values and isinstance(values[0], str) else set()
-    if distinct and all(isinstance(x, str) or x is None for x in distinct):
-        code = {x: _code(x) for x in distinct}
+def outcomes_of(winner: Sequence[Any]) -> tuple[NDArray[np.float64], bool]:
+    """Return each verdict as a number, NaN where there is none, and whether they are probabilities."""
+    values = [np.nan if x is None else x for x in winner]
+    if any(isinstance(x, str) for x in values):
+        code = {x: _code(x) for x in set(values)}
         return np.fromiter(map(code.__getitem__, values), np.float64, len(values)), False
     try:
-        array = np.array([np.nan if x is None else x for x in values], np.float64)
+        array = np.array(values, np.float64)
     except (TypeError, ValueError):
         raise ArgumentError("winner", "all words or all numbers", values[:3], call="battles_of") from None
     known = array[~np.isnan(array)]
@@ -187,10 +195,14 @@ def _outcomes(winner: Sequence[Any]) -> tuple[NDArray[np.float64], bool]:
     return array, bool((~np.isin(known, (0.0, 0.5, 1.0))).any())
 
 
-def _code(word: str | None) -> float:
-    told = "" if word is None else word.strip().lower()
+def _code(word: Any) -> float:
+    if not isinstance(word, str):
+        if word == word:  # no NaN: a number among words
+            raise ArgumentError("winner", "all words or all numbers", word, call="battles_of")
+        return math.nan
+    told = word.strip().lower()
     if told in ("", "nan", "none"):
-        return np.nan
+        return math.nan
     for words, value in ((LEFT, 1.0), (RIGHT, 0.0), (TIE, 0.5)):
         if told in words:
             return value

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["JudgedPairs", "balanced_threshold", "colley", "judged_pairs", "win_ratio"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class JudgedPairs:
     """What a judge's pairwise probabilities say, before and after its preference for a place is taken out.
 
@@ -32,7 +32,7 @@ class JudgedPairs:
     threshold
         The probability above which the first place wins half of the comparisons: the median.
     swap_consistency
-        Share of pairs that were asked both ways and got the same winner both times; NaN where none was.
+        Share of pairs that were asked both ways and got the same verdict both times; NaN where none was.
     raw, debiased, soft
         Win ratio of each candidate: at 0.5, at the balanced threshold, and with probabilities in place of decisions;
         NaN for one that was never compared.
@@ -63,9 +63,10 @@ class JudgedPairs:
 
     def __str__(self) -> str:
         low, high = self.first_share.interval
+        same = "" if math.isnan(self.swap_consistency) else f"; same verdict both ways {self.swap_consistency:.1%}"
         return (
             f"{self.table()}\nfirst place wins {self.first_share.value:.1%} [{low:.1%}, {high:.1%}]; "
-            f"balanced threshold {self.threshold:.3f}; same winner both ways {self.swap_consistency:.1%}"
+            f"balanced threshold {self.threshold:.3f}{same}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def judged_pairs(battles: Battles, *, level: float = 0.95) -> JudgedPairs:
     Raises
     ------
     ArgumentError
-        If there is no comparison.
+        If there is no comparison, or comparisons have weights.
 
     References
     ----------
@@ -120,6 +121,9 @@ def judged_pairs(battles: Battles, *, level: float = 0.95) -> JudgedPairs:
     level = check_level(level, call="judged_pairs")
     if not len(battles):
         raise ArgumentError("battles", "at least one with a probability", "none", call="judged_pairs")
+    if battles.weight is not None:
+        fix = "Build the battles without weight=: a judge is described by the comparisons that it made."
+        raise ArgumentError("battles", "without weights", "weights", fix, call="judged_pairs")
     threshold = balanced_threshold(battles.outcome)
     first = np.where(battles.outcome == 0.5, 0.5, battles.outcome > 0.5)
     mean = mean_se(first, cluster=battles.cluster)
@@ -180,25 +184,26 @@ def win_ratio(battles: Battles, *, threshold: float | None = 0.5) -> NDArray[np.
     """
     p, n = battles.outcome, battles.n_players
     won = p if threshold is None else np.where(p == threshold, 0.5, (p > threshold).astype(np.float64))
-    total = np.bincount(battles.left, won, n) + np.bincount(battles.right, 1 - won, n)
-    count = np.bincount(battles.left, minlength=n) + np.bincount(battles.right, minlength=n)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    w = np.ones(len(battles)) if battles.weight is None else battles.weight
+    total = np.bincount(battles.left, w * won, n) + np.bincount(battles.right, w * (1 - won), n)
+    count = np.bincount(battles.left, w, n) + np.bincount(battles.right, w, n)
+    return np.where(count > 0, total / np.where(count > 0, count, 1), np.nan)
 
 
 def _swap_consistency(battles: Battles) -> float:
-    """Return the share of pairs asked both ways, in one context, with the same winner."""
+    """Return the share of pairs asked both ways, in one context, with the same verdict: a winner, or a tie."""
     n = battles.n_players
     context = np.zeros(len(battles), np.int64) if battles.cluster is None else battles.cluster
     low, high = np.minimum(battles.left, battles.right), np.maximum(battles.left, battles.right)
     key = (context * n + low) * n + high
     swapped = battles.left > battles.right
-    winner_low = np.where(swapped, battles.outcome < 0.5, battles.outcome > 0.5).astype(np.float64)
+    verdict = np.sign(battles.outcome - 0.5) * np.where(swapped, -1, 1)  # 1: the one of the lower code
     _, back = np.unique(key, return_inverse=True)
     size = int(back.max()) + 1
 
     def side(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        won = np.asarray(np.bincount(back[mask], winner_low[mask], size), np.float64)
-        return won, np.bincount(back[mask], minlength=size)
+        found = np.asarray(np.bincount(back[mask], verdict[mask], size), np.float64)
+        return found, np.bincount(back[mask], minlength=size)
 
     (a, na), (b, nb) = side(~swapped), side(swapped)
     both = (na == 1) & (nb == 1)

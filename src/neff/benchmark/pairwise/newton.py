@@ -1,11 +1,12 @@
 """Newton's method for pairwise models on counts: strengths, a preference for the left place, covariates, ties.
 
 The Hessian of the strengths is a graph Laplacian: battles are added into it, never looped over. Strengths sum to zero.
+Directions that the battles leave free are pinned, and known to be free.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,21 +18,25 @@ if TYPE_CHECKING:
 
     from neff.benchmark.pairwise.battles import PairCounts
 
-__all__ = ["Fit", "Layout", "components", "fit_counts"]
+__all__ = ["Fit", "Layout", "components", "fit_counts", "free_directions"]
 
 STEPS, HALVINGS = 100, 40
 FURTHEST = 25.0
 """A parameter beyond this is on its way to infinity: odds of e^25 are seen in no data."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Where the parameters are: n strengths, then the place, covariates, and the tie parameter."""
+    """Where the parameters are: n strengths, then the place, covariates, and the tie parameter.
+
+    `free` has in its columns the directions along which the likelihood is flat, beside the sums of strengths.
+    """
 
     n: int
     place: bool
     n_covariates: int
     ties: bool
+    free: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
     @property
     def size(self) -> int:
@@ -47,6 +52,11 @@ class Layout:
     def at_tie(self) -> int:
         """Index of the tie parameter."""
         return self.size - 1
+
+    @property
+    def is_free(self) -> NDArray[np.bool_]:
+        """Which parameters the battles leave free."""
+        return np.asarray(np.abs(self.free).max(axis=1) > 1e-6) if self.free.size else np.zeros(self.size, bool)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +125,10 @@ def fit_counts(
 def _solve(information: NDArray[np.float64], gradient: NDArray[np.float64], layout: Layout) -> NDArray[np.float64]:
     """Return the Newton step; adding ones to the block of strengths fixes their sum without moving anything else."""
     pinned = information.copy()
-    pinned[: layout.n, : layout.n] += max(float(np.trace(information)) / max(layout.n, 1) ** 2, 1e-12)
+    size = max(float(np.trace(information)) / max(layout.n, 1), 1e-12)
+    pinned[: layout.n, : layout.n] += size / max(layout.n, 1)
+    if layout.free.size:
+        pinned += size * (layout.free @ layout.free.T)
     try:
         step = np.linalg.solve(pinned, gradient)
     except np.linalg.LinAlgError:
@@ -186,6 +199,45 @@ def _others(
         first = layout.n + layout.place
         found += [(first + j, covariates[:, j]) for j in range(layout.n_covariates)]
     return found
+
+
+def free_directions(
+    counts: PairCounts,
+    layout: Layout,
+    parts: NDArray[np.int64],
+    covariates: NDArray[np.float64] | None,
+    *,
+    ridge: float,
+) -> NDArray[np.float64]:
+    """Return the directions in which these battles do not bound the parameters, shape (layout.size, n_free).
+
+    Where each player is always on the same side, its strength cannot be told from the preference for a place. It is a
+    property of who met whom, not of what came out.
+    """
+    others = _others(counts, layout, covariates)
+    if not others:
+        return np.zeros((layout.size, 0))
+    n, size = layout.n, layout.size
+    used = (counts.left_wins + counts.ties + counts.right_wins > 0).astype(np.float64)
+    gram = np.zeros((size, size))
+    cross = np.bincount(counts.left * n + counts.right, used, n * n).reshape(n, n)
+    gram[:n, :n] = np.diag((cross + cross.T).sum(axis=1)) - cross - cross.T
+    for j, column in others:
+        row = used * column
+        gram[j, :n] = gram[:n, j] = np.bincount(counts.left, row, n) - np.bincount(counts.right, row, n)
+        for k, other in others:
+            gram[j, k] = float(row @ other)
+    if ridge:
+        gram[np.arange(n), np.arange(n)] += 1.0
+    if layout.ties:
+        gram[layout.at_tie, layout.at_tie] = 1.0
+    for part in np.unique(parts):
+        rows = np.flatnonzero(parts == part)
+        gram[np.ix_(rows, rows)] += max(float(np.diag(gram)[rows].mean()), 1.0) / len(rows)
+    scale = np.sqrt(np.where(np.diag(gram) > 0, np.diag(gram), 1.0))
+    values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
+    free = vectors[:, values < 1e-9] / scale[:, None]
+    return np.asarray(np.linalg.qr(free)[0])
 
 
 def components(counts: PairCounts, n: int) -> NDArray[np.int64]:

@@ -6,12 +6,13 @@ What it estimates: log strengths s with log odds s_i - s_j (+ the preference for
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neff.benchmark.pairwise.links import LINKS
-from neff.benchmark.pairwise.newton import Fit, Layout, components, fit_counts
+from neff.benchmark.pairwise.newton import Fit, Layout, components, fit_counts, free_directions
 from neff.benchmark.pairwise.ranking import Player, Ranking
 from neff.benchmark.pairwise.uncertainty import battle_rows, bootstrap, centering, model_covariance, sandwich
 from neff.errors import ArgumentError
@@ -19,8 +20,8 @@ from neff.reasons import Reason
 from neff.results import Estimate
 from neff.stats import adjust
 from neff.stats._options import check_choice, seeded
-from neff.stats._special import normal_quantile, two_sided_p
-from neff.stats._validate import check_count, check_level
+from neff.stats._special import t_quantile, two_sided_p
+from neff.stats._validate import check_count, check_level, check_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["rank_battles"]
 
 INFERENCES = ("sandwich", "model", "bootstrap")
+FEW = 10
+"""Clusters below which the ranking rests on little."""
+NOTHING = 1e-8
+"""A standard error below this is rounding: verdicts that do not vary are no proof of certainty."""
 
 
 def rank_battles(
@@ -56,17 +61,18 @@ def rank_battles(
     battles
         From `battles_of`.
     model
-        "bradley-terry": a tie is half a win for each. "davidson", "rao-kupper": ties have a parameter of their own.
+        "bradley-terry": a tie is half a win for each. "davidson", "rao-kupper": ties have a parameter of their own;
+        without a tie both are the first.
     position
         Whether to fit a preference for the left place, and take it out.
     covariates
         Left minus right of what else sways the judge (length, style), by name, shape (n_battles,).
     prior
         Weight of a normal prior on the strengths, 1 / variance; 0 for none. With one, undefeated and disconnected
-        players get a finite strength, which then is the prior's.
+        players get a finite strength, which then is the prior's; intervals count it as one more observation.
     inference
-        "sandwich": robust, by cluster where the battles have one; "model": from the likelihood; "bootstrap": clusters
-        (or battles) drawn anew, with refits.
+        "sandwich": robust, by cluster where the battles have one; "model": from the likelihood, the better one where a
+        player has few battles; "bootstrap": clusters (or battles) drawn anew, with refits.
     level
         Coverage of the intervals.
     n_resamples, rng
@@ -86,8 +92,10 @@ def rank_battles(
     -----
     Battles are counted per ordered pair first, so that the cost of a step is in pairs and players, not in battles;
     about seven Newton steps. Strengths exist only within a component of the graph of who took something from whom: an
-    undefeated player, or groups that never met, are named in `reason` and get no number. Rank intervals come from all
-    paired differences, Holm-adjusted. Covariates take one row per battle.
+    undefeated player, or groups that never met, are named in `reason` and get no number. Nor does what the design
+    cannot tell apart: strengths and the preference for a place, where each player is always on the same side. Rank
+    intervals come from all paired differences, Holm-adjusted. Intervals by cluster are t at one less than the clusters.
+    Covariates take one row per battle.
 
     References
     ----------
@@ -105,7 +113,7 @@ def rank_battles(
     check_choice(model, LINKS, argument="model", call="rank_battles")
     check_choice(inference, INFERENCES, argument="inference", call="rank_battles")
     level = check_level(level, call="rank_battles")
-    if not (math.isfinite(prior) and prior >= 0):
+    if not (math.isfinite(check_number(prior, argument="prior", call="rank_battles")) and prior >= 0):
         raise ArgumentError("prior", "0 or more", prior, call="rank_battles")
     if not len(battles):
         raise ArgumentError("battles", "at least one with a verdict", "none", call="rank_battles")
@@ -116,21 +124,27 @@ def rank_battles(
     named, columns = _covariates(covariates, len(battles))
     whole = battles.counts()
     parts = np.zeros(battles.n_players, np.int64) if prior else components(whole, battles.n_players)
-    layout = Layout(battles.n_players, position, len(named), ties=model != "bradley-terry")
+    ties = model != "bradley-terry" and bool((whole.ties > 0).any())
+    link = model if ties else "bradley-terry"
+    layout = Layout(battles.n_players, position, len(named), ties)
     if columns is not None:
         whole = battle_rows(battles)
     inside = parts[whole.left] == parts[whole.right]
     counts = type(whole)(*(x[inside] for x in whole))
     kept = None if columns is None else columns[inside]
-    fit = fit_counts(counts, layout, model, covariates=kept, ridge=prior)
-    covariance = model_covariance(fit, layout, parts)
+    layout = replace(layout, free=free_directions(counts, layout, parts, kept, ridge=prior))
+    fit = fit_counts(counts, layout, link, covariates=kept, ridge=prior)
+    covariance = bread = model_covariance(fit, layout, parts)
     if inference == "sandwich":
-        covariance = sandwich(covariance, battles, layout, model, fit, parts, columns)
+        covariance = sandwich(bread, battles, layout, link, fit, parts, columns)
     elif inference == "bootstrap":
         n_resamples = check_count(n_resamples, argument="n_resamples", call="rank_battles", minimum=10)
-        covariance = bootstrap(battles, layout, model, fit, parts, columns, prior, n_resamples, generator)
+        covariance = bootstrap(battles, layout, link, fit, parts, columns, prior, n_resamples, generator)
+    if inference != "model":  # the prior is an observation too
+        covariance = covariance + prior * bread[:, : layout.n] @ bread[: layout.n]
     return _ranking(
         battles, layout, fit, covariance, parts, named, level, f"{model}, {inference} intervals",
+        battles.n_clusters - 1 if battles.cluster is not None and inference != "model" else math.inf,
         seed if inference == "bootstrap" else None,
     )  # fmt: skip
 
@@ -154,47 +168,50 @@ def _ranking(
     named: tuple[str, ...],
     level: float,
     method: str,
+    df: float,
     seed: int | None,
 ) -> Ranking:
     n = layout.n
     strength = (centering(layout, parts) @ fit.parameters)[:n]
     sizes = np.bincount(parts, minlength=1)
     # The component with most players is ranked; in one of a single player there is nothing to rank.
-    alone = sizes[parts] == 1
-    undefined = alone if n > 1 else np.ones(n, bool)
+    undefined = (sizes[parts] == 1) | layout.is_free[:n]
     if not fit.converged:
         undefined = np.ones(n, bool)
     se = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    se[~(se > NOTHING)] = np.nan
     strength, errors = np.where(undefined, np.nan, strength), np.where(undefined, np.nan, se[:n])
     main = int(np.argmax(np.bincount(parts)))
     order = np.lexsort((np.where(undefined, 0.0, -np.nan_to_num(strength)), parts != main, undefined))
-    better = _surely_better(strength, covariance[:n, :n], parts, level)
+    better = _surely_better(strength, covariance[:n, :n], parts, level, df)
     wins, ties, total = _tally(battles)
-    z = normal_quantile((1 + level) / 2)
+    z = t_quantile((1 + level) / 2, df)
     players = []
     for rank, i in enumerate(order, start=1):
         half, value = z * errors[i], float(strength[i])
         players.append(
             Player(
                 name=battles.names[i], strength=value, standard_error=float(errors[i]),
-                interval=(float(value - half), float(value + half)), rank=None if undefined[i] else rank,
+                interval=(float(value - half), float(value + half)),
+                rank=None if undefined[i] or parts[i] != main else rank,
                 rank_interval=(1 + int(better[:, i].sum()), n - int(better[i].sum())), wins=float(wins[i]),
                 ties=float(ties[i]), battles=float(total[i]), component=int(parts[i]),
             )
         )  # fmt: skip
-    extras = _extras(layout, fit, se, named, level, len(battles))
+    extras = _extras(layout, fit, se, named, level, z, len(battles))
+    tied = None if method.startswith("bradley-terry") else extras.get("ties", _unknown("ties", level, len(battles)))
+    few = battles.cluster is not None and battles.n_clusters < FEW
     return Ranking(
-        players=tuple(players), position_effect=extras.get("position"), tie_parameter=extras.get("ties"),
+        players=tuple(players), position_effect=extras.get("position"), tie_parameter=tied,
         covariate_effects=tuple(extras[name] for name in named), covariance=covariance[np.ix_(order, order)],
         level=level, n_battles=len(battles), n_dropped=battles.n_dropped, n_components=len(np.unique(parts)),
-        method=method, reason=_reason(battles, parts, fit, main), seed=seed,
-        warnings=("few clusters: the intervals are too short",)
-        if battles.cluster is not None and int(battles.cluster.max()) + 1 < 20 else (),
+        method=method, df=df, reason=_reason(battles, layout, parts, fit, errors, undefined), seed=seed,
+        warnings=(f"{battles.n_clusters} clusters: the intervals rest on few independent units",) if few else (),
     )  # fmt: skip
 
 
 def _surely_better(
-    strength: NDArray[np.float64], v: NDArray[np.float64], parts: NDArray[np.int64], level: float
+    strength: NDArray[np.float64], v: NDArray[np.float64], parts: NDArray[np.int64], level: float, df: float
 ) -> NDArray[np.bool_]:
     """Return whether row is better than column, Holm-adjusted over all pairs of a component."""
     n = len(strength)
@@ -206,7 +223,9 @@ def _surely_better(
         return better
     diff = strength[i] - strength[j]
     se = np.sqrt(np.maximum(v[i, i] + v[j, j] - 2 * v[i, j], 0.0))
-    p = np.array([two_sided_p(d / s) if s > 0 else 1.0 for d, s in zip(diff.tolist(), se.tolist(), strict=True)])
+    p = np.array(
+        [two_sided_p(d / s, df) if s > NOTHING else 1.0 for d, s in zip(diff.tolist(), se.tolist(), strict=True)]
+    )
     sure = np.asarray(adjust(p, method="holm")) < 1 - level
     better[i[sure & (diff > 0)], j[sure & (diff > 0)]] = True
     better[j[sure & (diff < 0)], i[sure & (diff < 0)]] = True
@@ -224,33 +243,55 @@ def _tally(battles: Battles) -> tuple[NDArray[np.float64], NDArray[np.float64], 
 
 
 def _extras(
-    layout: Layout, fit: Fit, se: NDArray[np.float64], named: tuple[str, ...], level: float, n: int
+    layout: Layout, fit: Fit, se: NDArray[np.float64], named: tuple[str, ...], level: float, z: float, n: int
 ) -> dict[str, Estimate]:
-    z = normal_quantile((1 + level) / 2)
     places = {"position": layout.at_place} if layout.place else {}
     places |= {name: layout.n + layout.place + j for j, name in enumerate(named)}
     places |= {"ties": layout.at_tie} if layout.ties else {}
     found = {}
     for name, j in places.items():
-        known = fit.converged and fit.information[j, j] > 1e-9
-        value, error = (float(fit.parameters[j]), float(se[j])) if known else (math.nan, math.nan)
+        if not fit.converged or layout.is_free[j]:
+            found[name] = _unknown(name, level, n)
+            continue
+        value, error = float(fit.parameters[j]), float(se[j])
         found[name] = Estimate(
             value, error, (value - z * error, value + z * error), level=level, n=n, metric=name, method="log odds",
-            reason=None if known else Reason.NOT_IDENTIFIED,
+            reason=Reason.NO_STANDARD_ERROR if math.isnan(error) else None,
         )  # fmt: skip
     return found
 
 
-def _reason(battles: Battles, parts: NDArray[np.int64], fit: Fit, main: int) -> str:
-    """Say why some strengths have no number, or cannot be compared."""
+def _unknown(name: str, level: float, n: int) -> Estimate:
+    return Estimate(math.nan, level=level, n=n, metric=name, method="log odds", reason=Reason.NOT_IDENTIFIED)
+
+
+def _reason(
+    battles: Battles,
+    layout: Layout,
+    parts: NDArray[np.int64],
+    fit: Fit,
+    errors: NDArray[np.float64],
+    undefined: NDArray[np.bool_],
+) -> str:
+    """Say why some strengths have no number or no interval, or cannot be compared."""
     if not fit.converged:
         return "no finite estimate: some strength, or the preference for a place, is not bounded by the battles"
-    alone = len(np.unique(parts)) == len(parts)
-    others = [battles.names[i] for i in np.flatnonzero((parts != main) | alone)]
-    if not others:
-        return ""
-    shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
-    return (
-        f"not comparable with the others, as they always won, always lost, or never met: {shown}. "
-        "More battles, or prior=1, give them a number."
-    )
+    said = []
+    alone = np.bincount(parts)[parts] == 1
+    others = [battles.names[i] for i in np.flatnonzero((parts != np.argmax(np.bincount(parts))) | alone)]
+    if others:
+        shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+        said.append(
+            f"not comparable with the others, as they always won, always lost, or never met: {shown}. "
+            "More battles, or prior=1, give them a number."
+        )
+    if layout.is_free.any() and not alone.all():
+        said.append(
+            "strengths, the preference for a place and covariates cannot all be told apart in these battles: ask pairs "
+            "both ways round, or leave one out (position=False)."
+        )
+    if np.isnan(errors[~undefined]).any():
+        one = "one battle" if battles.cluster is None else "all battles share one cluster"
+        why = one if battles.n_clusters < 2 else "the verdicts do not vary, as all are ties"
+        said.append(f"no interval: {why}.")
+    return " ".join(said)

@@ -27,8 +27,8 @@ class Player:
         Log strength relative to the mean of its component; a difference of 1 is odds of 2.7 to 1. NaN where the
         battles do not bound it; `reason` of the ranking says why.
     rank, rank_interval
-        1 is best, None where there is no strength; and between which ranks it may lie: ahead of it are all that are
-        surely better (Holm over all pairs).
+        1 is best, None where there is no strength, or it cannot be compared with those of the largest component; and
+        between which ranks it may lie: ahead of it are all that are surely better (Holm over all pairs).
     wins, ties, battles
         Weighted numbers.
     component
@@ -47,7 +47,7 @@ class Player:
     component: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
     """Players by strength.
 
@@ -67,6 +67,8 @@ class Ranking:
         Battles used, battles without a verdict, and components of the graph of who took something from whom.
     method, reason
         How it was fitted; why some strengths are undefined, in words, or empty.
+    df
+        Degrees of freedom of the intervals: one less than the clusters, or infinity.
     """
 
     players: tuple[Player, ...]
@@ -82,6 +84,7 @@ class Ranking:
     reason: str = ""
     warnings: tuple[str, ...] = ()
     seed: int | None = None
+    df: float = math.inf
 
     def __getitem__(self, name: str) -> Player:
         for player in self.players:
@@ -107,8 +110,9 @@ class Ranking:
             value = math.nan
         v = self.covariance
         se = math.sqrt(max(float(v[i, i] + v[j, j] - 2 * v[i, j]), 0.0)) if not math.isnan(value) else math.nan
-        low, high, reason = t_interval(value, se, df=math.inf, level=self.level)
-        p = two_sided_p(value / se) if se > 0 else math.nan
+        se = se if se > 1e-8 else math.nan
+        low, high, reason = t_interval(value, se, df=self.df, level=self.level)
+        p = two_sided_p(value / se, self.df) if se > 0 else math.nan
         return Comparison(
             a, b, value, se, (low, high), level=self.level, p_value=p, p_adjusted=p, reason=reason, method=self.method
         )
@@ -167,7 +171,8 @@ class Ranking:
             "n_dropped": self.n_dropped,
             "n_components": self.n_components,
             "method": self.method,
-            "reason": self.reason,
+            "reason": self.reason or None,
             "warnings": list(self.warnings),
+            "df": json_number(self.df),
             "seed": self.seed,
         }

@@ -87,7 +87,7 @@ def choose_pairs(ranking: Ranking, n: int = 1, *, top: int | None = None) -> lis
     """Return the pairs whose comparison tells most about the ranking.
 
     Use it in a loop: rank what is known, ask for these, rank again. Players without a strength are asked first, each
-    against the middle of the others.
+    against the middle of the others; then players of different components, whose difference is not bounded at all.
 
     Parameters
     ----------
@@ -111,7 +111,8 @@ def choose_pairs(ranking: Ranking, n: int = 1, *, top: int | None = None) -> lis
     Notes
     -----
     A comparison of i and j with chance p brings information p (1 - p) on their difference, whose variance is v: the
-    expected drop of that variance is v - 1 / (1 / v + p (1 - p)). Pairs are taken greedily, a player at most once.
+    expected drop of that variance is v - 1 / (1 / v + p (1 - p)). Pairs are taken greedily, a player at most once. A
+    pair without a variance comes first.
 
     Examples
     --------
@@ -144,7 +145,9 @@ def choose_pairs(ranking: Ranking, n: int = 1, *, top: int | None = None) -> lis
     variance = np.maximum(v[i, i] + v[j, j] - 2 * v[i, j], 0.0)
     p = 1 / (1 + np.exp(-(strength[i] - strength[j])))
     information = p * (1 - p)
-    gain = variance - np.where(variance > 0, 1 / (1 / np.where(variance > 0, variance, 1.0) + information), 0.0)
+    component = np.array([p.component for p in players])
+    unbounded = (component[i] != component[j]) | np.isnan(variance)
+    gain = np.where(unbounded, np.inf, variance**2 * information / (1 + variance * information))
     used: set[int] = set()
     for place in np.argsort(-gain, kind="stable"):
         a, b = int(i[place]), int(j[place])

@@ -37,6 +37,8 @@ def model_covariance(fit: Fit, layout: Layout, parts: NDArray[np.int64]) -> NDAr
     for part in np.unique(parts):
         rows = np.flatnonzero(parts == part)
         pinned[np.ix_(rows, rows)] += 1.0
+    if layout.free.size:
+        pinned += layout.free @ layout.free.T
     inverse = np.linalg.pinv(pinned, hermitian=True)
     center = centering(layout, parts)
     return np.asarray(center @ inverse @ center.T)
@@ -69,7 +71,7 @@ def sandwich(
     if battles.cluster is None:
         meat, n_clusters = _meat(rows, g_d, g_t, layout, columns), int(used.sum())
     else:
-        n_clusters = int(battles.cluster.max()) + 1
+        n_clusters = battles.n_clusters
         scores = np.zeros((n_clusters, layout.size))
         for side, sign in ((rows.left, 1.0), (rows.right, -1.0)):
             place = battles.cluster * layout.n + side
@@ -77,8 +79,9 @@ def sandwich(
         for j, column in _extra_columns(layout, columns, g_d, g_t):
             scores[:, j] = np.bincount(battles.cluster, column, n_clusters)
         meat = scores.T @ scores
-    factor = n_clusters / max(n_clusters - 1, 1)
-    return np.asarray(factor * bread @ meat @ bread)
+    if n_clusters < 2:  # the scores add up to 0 over all battles: of one cluster that is no error of 0
+        return np.full_like(bread, np.nan)
+    return np.asarray(n_clusters / (n_clusters - 1) * bread @ meat @ bread)
 
 
 def _extra_columns(
@@ -127,6 +130,8 @@ def bootstrap(
     """Return the covariance over resamples with Exp(1) weights of clusters: no resample loses a player."""
     cluster = np.arange(len(battles)) if battles.cluster is None else battles.cluster
     n_clusters = int(cluster.max()) + 1
+    if n_clusters < 2:
+        return np.full((layout.size, layout.size), np.nan)
     center = centering(layout, parts)
     own = np.ones(len(battles)) if battles.weight is None else battles.weight
     rows = None if columns is None else battle_rows(battles)

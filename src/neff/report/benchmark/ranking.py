@@ -113,7 +113,7 @@ def judged_pairs_document(result: JudgedPairs, *, gates: Sequence[Gate] = ()) ->
             Fact("Comparisons", count(result.n_comparisons)),
             Fact("Balanced threshold", f"{result.threshold:.3f}"),
             Fact(
-                "Same winner both ways",
+                "Same verdict both ways",
                 "–" if math.isnan(result.swap_consistency) else f"{result.swap_consistency:.1%}",
             ),
         ),
