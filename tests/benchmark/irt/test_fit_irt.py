@@ -159,6 +159,13 @@ def test_given_guessing_and_refusals():
         fit_irt(right, guess=0.2)
     with pytest.raises(ArgumentError, match="above 0 with"):
         fit_irt(right, model="3pl")
+    for guess in ("a fifth", [0.2, 0.2], 1.0):
+        with pytest.raises(ArgumentError, match="guess must be"):
+            fit_irt(right, model="3pl", guess=guess)
+        with pytest.raises(ArgumentError, match="guess must be"):
+            ItemBank.of([1.0, 1.0, 1.0], [0.0, 0.0, 0.0], guess=guess)
+    with pytest.raises(ArgumentError, match="scaling must be one number"):
+        ItemBank.of([1.0], [0.0], scaling="1.7")
     with pytest.raises(ArgumentError, match="2pl"):
         fit_irt(right, model="4pl")
     with pytest.raises(ArgumentError, match=r"threshold=0\.5"):

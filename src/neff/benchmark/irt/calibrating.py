@@ -20,7 +20,7 @@ from neff.reasons import Reason
 from neff.stats import adjust
 from neff.stats._options import check_choice
 from neff.stats._special import normal_cdf
-from neff.stats._validate import check_count, check_number
+from neff.stats._validate import as_numbers, check_count, check_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -194,7 +194,7 @@ def fit_irt(
 
 
 def _guess(guess: ArrayLike, model: str, j: int, call: str) -> Floats:
-    given = np.asarray(guess, np.float64)
+    given = as_numbers(guess, argument="guess", call=call).astype(np.float64)
     if given.shape not in ((), (j,)) or not ((given >= 0) & (given < 1)).all():
         raise ArgumentError("guess", f"one number in [0, 1), or {j} of them", guess, "Give 1 / options.", call=call)
     if model != "3pl" and given.any():

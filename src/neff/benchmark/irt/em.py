@@ -107,10 +107,10 @@ def fit_items(
     p = np.concatenate([start, -np.log(share / (1 - share))])
     nodes = np.linspace(-WIDEST, WIDEST, N_NODES)
     n_iterations, converged = 0, False
-    while n_iterations < max_iterations:
+    while True:
         finer = lattice(answers, _items(p, guess, shared_slope=shared_slope), nodes)
         coarse = len(finer) != len(nodes) or not np.allclose(finer, nodes)
-        if converged and not coarse:
+        if (converged and not coarse) or n_iterations >= max_iterations:
             break
         nodes = finer
         problem = _Problem(answers, guess, shared_slope, prior, nodes)
@@ -118,10 +118,9 @@ def fit_items(
         limit = 10 if coarse and not converged and n_iterations < 30 else max_iterations
         p, used, converged = _accelerate(problem, p, tolerance, min(limit, max_iterations - n_iterations))
         n_iterations += used
-    problem = _Problem(answers, guess, shared_slope, prior, nodes)
     items = _items(p, guess, shared_slope=shared_slope)
     posterior = posterior_of(answers, items, nodes)
-    return Fit(items, posterior, posterior.log_likelihood, n_iterations, converged)
+    return Fit(items, posterior, posterior.log_likelihood, n_iterations, converged and not coarse)
 
 
 def _items(p: Floats, guess: Floats, *, shared_slope: bool) -> Items:

@@ -15,7 +15,7 @@ from neff.benchmark.irt.logistic import Items, item_information, probability
 from neff.errors import ArgumentError, RecordsError
 from neff.reasons import Reason
 from neff.results import Column, Table, json_number
-from neff.stats._validate import check_vector
+from neff.stats._validate import as_numbers, check_number, check_vector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,15 +132,17 @@ class ItemBank:
         call = "ItemBank.of"
         a = check_vector(discrimination, argument="discrimination", call=call)
         b = check_vector(difficulty, argument="difficulty", call=call)
-        c = np.broadcast_to(np.asarray(guess, np.float64), a.shape).copy()
+        c = as_numbers(guess, argument="guess", call=call).astype(np.float64)
         if len(a) != len(b):
             raise ArgumentError("difficulty", f"of length {len(a)}", f"length {len(b)}", call=call)
         if (a <= 0).any():
             fix = "Turn the item's answers round, or leave it out: such an item rewards the weaker model."
             raise ArgumentError("discrimination", "above 0", float(a.min()), fix, call=call)
-        if not ((c >= 0) & (c < 1)).all():
-            raise ArgumentError("guess", "in [0, 1)", guess, "Give 1 / options.", call=call)
-        if not (math.isfinite(scaling) and scaling > 0):
+        if c.shape not in ((), a.shape) or not ((c >= 0) & (c < 1)).all():
+            must = f"one number in [0, 1), or {len(a)} of them"
+            raise ArgumentError("guess", must, guess, "Give 1 / options.", call=call)
+        c = np.broadcast_to(c, a.shape).copy()
+        if not (math.isfinite(check_number(scaling, argument="scaling", call=call)) and scaling > 0):
             raise ArgumentError("scaling", "above 0", scaling, "1 or 1.7.", call=call)
         names = tuple(map(str, range(len(a)) if items is None else items))
         kinds = () if content is None else tuple(map(str, content))

@@ -34,6 +34,8 @@ def predicted_scores(
     method: str = "map",
     items: Sequence[Any] | None = None,
     models: Sequence[Any] | None = None,
+    prior: tuple[float, float] = (0.0, 1.0),
+    bounds: tuple[float, float] = (-4.0, 4.0),
     threshold: float | None = None,
     task: str | None = None,
     level: float = 0.95,
@@ -47,7 +49,7 @@ def predicted_scores(
     ----------
     bank
         From `fit_irt`.
-    responses, items, models, threshold, task
+    responses, items, models, prior, bounds, threshold, task
         As in `ability`.
     method
         Of the ability: "map", "mle", "eap" or "wle".
@@ -88,7 +90,7 @@ def predicted_scores(
     table = match_items(bank, responses, items=items, models=models, threshold=threshold, task=task, call=call)
     usable = bank.usable
     theta, se, bound = estimate_theta(
-        np.where(usable, table.matrix, np.nan), bank.parameters, method, check_scale((0.0, 1.0), (-4.0, 4.0), call)
+        np.where(usable, table.matrix, np.nan), bank.parameters, method, check_scale(prior, bounds, call)
     )
     z, total = normal_quantile((1 + level) / 2), len(bank)
     known = bank.parameters.take(np.flatnonzero(usable))
