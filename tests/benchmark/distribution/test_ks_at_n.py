@@ -14,6 +14,7 @@ from neff.benchmark.distribution import (
     first_lehmer_digit,
     jensen_shannon,
     ks_at_n,
+    mapped,
     wasserstein_z,
 )
 from neff.errors import ArgumentError
@@ -108,7 +109,9 @@ def test_invalid_draws():
     dropped = ks_at_n(targets, draws, ns=(2, 20), distances=False)
     task = next(t for t in dropped.tasks if (t.model, t.task) == ("m", "b"))
     assert (task.n_valid, task.n_used, task.passed) == (5, (2, 5), (True, True))
-    assert "fewer than 20 valid draws" in " ".join(dropped.warnings)
+    # of the three pairs that are short, two have no draw at all and are not tested
+    assert dropped.warnings[-2].startswith("1 of 4 model-task pairs have fewer than 20 valid draws")
+    assert dropped.warnings[-1] == "2 model-task pairs have no valid draw"
     assert dropped.score("none", 20).reason is Reason.NO_SCORED
     assert math.isnan(dropped.score("none", 20).value)
     failed = ks_at_n(targets, draws, ns=(2, 20), invalid="fail", distances=False)
@@ -139,6 +142,7 @@ def test_random_subsets_do_not_depend_on_the_order():
     assert first.score("m", 20).value == 0  # the twenty smallest
     shuffled = ks_at_n(targets, {"m": {"t": sorted_draws}}, ns=(20,), order="random", rng=0, distances=False)
     assert shuffled.score("m", 20).value == 1
+    assert (shuffled.seed, shuffled.to_dict()["seed"], first.seed) == (0, 0, None)
 
 
 def test_shuffles_by_their_first_lehmer_digit():
@@ -159,6 +163,25 @@ def test_refusals():
         ks_at_n({"a": []}, {"m": {"a": [1.0]}})
     with pytest.raises(ArgumentError, match="between 0 and 1"):
         ks_at_n({"a": [1.0]}, {"m": {"a": [1.0]}}, p_threshold=2)
+    for options, message in (
+        ({"n_orders": 0, "order": "random"}, "n_orders must be"),
+        ({"ns": ()}, "ns must be at least one"),
+        ({"discrete": ["b"]}, "discrete must be names of tasks, got 'b'"),
+        ({"discrete": "ab"}, "discrete must be names of tasks, got 'ab'"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            ks_at_n({"a": [1.0]}, {"m": {"a": [1.0]}}, **options)
+    found = ks_at_n({"a": [1.0, 2.0]}, {"m": {"a": [1.0]}}, ns=(1,), discrete="a")
+    assert found.tasks[0].ties == "exact"
+    for model, n in (("x", 1), ("m", 2)):
+        with pytest.raises(ArgumentError, match="one of"):
+            found.score(model, n)
+
+
+def test_text_answers_have_no_case():
+    words = {"Heads": 1, "tails ": 0}
+    assert [mapped(answer, words) for answer in ("heads", " TAILS", "Heads\n")] == [1, 0, 1]
+    assert math.isnan(mapped(None, words))
 
 
 @pytest.mark.slow

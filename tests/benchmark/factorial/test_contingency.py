@@ -58,7 +58,15 @@ def test_undefined_has_a_reason(table, reason):
 
 
 @pytest.mark.parametrize(
-    "table", [[[0.7, 0.3], [0.5, 0.5]], [[1, 2, 3]], [1, 2], [[-1, 2], [3, 4]], [[math.inf, 2], [3, 4]]]
+    "table",
+    [
+        [[0.7, 0.3], [0.5, 0.5]],
+        [[1, 2, 3]],
+        [1, 2],
+        [[-1, 2], [3, 4]],
+        [[math.inf, 2], [3, 4]],
+        [["a", "b"], ["c", "d"]],
+    ],
 )
 def test_bad_input_is_named(table):
     with pytest.raises(ArgumentError, match="table"):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from neff.benchmark.factorial import choose_on_dev, split_items
 from neff.errors import ArgumentError
+from neff.stats import wilson
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(5, 41), st.floats(0.2, 0.8))
@@ -50,6 +51,14 @@ def test_the_choice_by_hand():
     json.dumps(found.to_dict(), allow_nan=False)
 
 
+def test_a_share_of_few_items_stays_a_share():
+    """Two of three held-out items right: t said -0.77 to 2.10."""
+    choice = choose_on_dev({"a": [1, 0, 1, 1], "b": [0, 0, 1, 1]}, [1, 0, 0, 0], rng=0, n_resamples=10)
+    assert choice.test.interval == pytest.approx(tuple(wilson(2, 3))[:2])
+    graded = choose_on_dev({"a": [1, 0.5, 1, 0.9]}, [1, 0, 0, 0], rng=0, n_resamples=10)
+    assert graded.test.method == "mean over items"
+
+
 def test_the_fingerprint_is_of_name_and_settings():
     scores, dev = {"a": [1, 0, 1, 1]}, [True, True, False, False]
     prints = [
@@ -78,7 +87,7 @@ def test_bad_input_is_named(scores, dev, named):
         choose_on_dev(scores, dev)
 
 
-@pytest.mark.parametrize("share", [0, 1, 0.01, -1, float("nan")])
+@pytest.mark.parametrize("share", [0, 1, 0.01, -1, float("nan"), "half"])
 def test_a_part_without_items_is_refused(share):
     with pytest.raises(ArgumentError, match="dev"):
         split_items(list("abc"), dev=share)

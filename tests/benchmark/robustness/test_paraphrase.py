@@ -199,6 +199,12 @@ def test_bad_input_says_what_to_mend():
         wordings_of(twice, original="w0")
 
 
+def test_consistency_needs_two_wordings_and_every_score():
+    for score in ([[1], [0]], [1, 0], np.zeros((0, 2)), [[1, math.nan]]):
+        with pytest.raises(ArgumentError, match="in two wordings or more, without NaN"):
+            consistency(None, score)
+
+
 def test_missing_cells_and_missing_scores():
     data = rows()
     gone = {name: column[1:] for name, column in data.items()}

@@ -15,6 +15,7 @@ _HOMES = {
     "jensen_shannon": "companions",
     "ks_at_n": "scoring",
     "ks_two_sample": "exact",
+    "mapped": "mapping",
     "wasserstein_z": "companions",
 }
 

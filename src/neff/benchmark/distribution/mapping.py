@@ -47,11 +47,30 @@ def first_lehmer_digit(order: Sequence[Any], items: Sequence[Any]) -> float:
 
 
 def mapped(answer: Any, words: Mapping[str, float]) -> float:
-    """Return the number of a text answer, in lower case and without blanks around it; NaN where it has none.
+    """Return the number of a text answer, whatever its case and the blanks around it; NaN where it has none.
+
+    Use it to test text answers (heads, tails) as draws: NaN is an invalid draw of `ks_at_n`.
+
+    Parameters
+    ----------
+    answer
+        As given.
+    words
+        The number of each valid answer.
+
+    Returns
+    -------
+    float
+        The number, or NaN.
+
+    References
+    ----------
+    Abaskohi et al., UnpredictaBench. arXiv:2606.06622
 
     Examples
     --------
-    >>> mapped(" Heads", {"heads": 1, "tails": 0}), mapped("edge", {"heads": 1, "tails": 0})
+    >>> mapped(" HEADS", {"Heads": 1, "Tails": 0}), mapped("edge", {"Heads": 1, "Tails": 0})
     (1.0, nan)
     """
-    return float(words.get(str(answer).strip().lower(), math.nan))
+    plain = {word.strip().lower(): number for word, number in words.items()}
+    return float(plain.get(str(answer).strip().lower(), math.nan))

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from neff.errors import ArgumentError
 from neff.results import Column, Table, json_number
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ class KSAtN:
         One per model and task.
     blind
         What passes at these N whatever the model does.
-    invalid, p_threshold, level, order
-        How it was computed; `order` is "first" draws or "random" subsets.
+    invalid, p_threshold, level, order, seed
+        How it was computed; `order` is "first" draws or "random" subsets, of this `seed`.
     warnings
         What weakens it.
     """
@@ -98,9 +99,19 @@ class KSAtN:
     level: float
     order: str = "first"
     warnings: tuple[str, ...] = ()
+    seed: int | None = None
 
     def score(self, model: str, n: int) -> Estimate:
-        """Return KS@N of a model."""
+        """Return KS@N of a model.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such model, or no such N.
+        """
+        for argument, value, known in (("model", model, self.models), ("n", n, self.ns)):
+            if value not in known:
+                raise ArgumentError(argument, f"one of {list(known)}", value, call="KSAtN.score")
         return self.scores[self.models.index(model)][self.ns.index(n)]
 
     def table(self) -> Table:
@@ -143,7 +154,7 @@ class KSAtN:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
-            "schema": "neff.ks_at_n/1",
+            "schema": "neff.ks-at-n/1",
             "models": list(self.models),
             "ns": list(self.ns),
             "scores": [[e.to_dict() for e in found] for found in self.scores],
@@ -152,5 +163,6 @@ class KSAtN:
             "p_threshold": self.p_threshold,
             "level": self.level,
             "order": self.order,
+            "seed": self.seed,
             "warnings": list(self.warnings),
         }

@@ -64,7 +64,7 @@ def ks_at_n(
         are used, and `n_used` says so. This rewards failing on hard tasks. "fail": a task whose first N draws are not N
         valid ones is failed.
     discrete
-        Tasks whose p-value is exact given ties; None: those whose target has ties.
+        Tasks whose p-value is exact given ties, by name; None: those whose target has ties.
     order, n_orders, rng
         "first" N draws, or the median p-value of `n_orders` "random" subsets of N (SPEC 7), whatever the order.
     distances
@@ -80,7 +80,7 @@ def ks_at_n(
     Raises
     ------
     ArgumentError
-        If a task has no target, or there is no draw at all.
+        If a task has no target, a name in `discrete` is no task, or there is no draw at all.
 
     Notes
     -----
@@ -108,9 +108,17 @@ def ks_at_n(
     p_threshold = check_number(p_threshold, argument="p_threshold", call=call)
     check_choice(invalid, ("drop", "fail"), argument="invalid", call=call)
     check_choice(order, ("first", "random"), argument="order", call=call)
-    if not counts or not 0 < p_threshold < 1:
-        raise ArgumentError("p_threshold", "between 0 and 1, with at least one N", p_threshold, call=call)
-    generator, _ = seeded(rng, call=call)
+    if not counts:
+        raise ArgumentError("ns", "at least one number of draws", ns, "Such as (20, 100).", call=call)
+    if not 0 < p_threshold < 1:
+        raise ArgumentError("p_threshold", "between 0 and 1", p_threshold, "The paper's is 1e-4.", call=call)
+    n_orders = check_count(n_orders, argument="n_orders", call=call, minimum=1)
+    generator, seed = seeded(rng, call=call)
+    if discrete is not None:
+        discrete = {discrete} if isinstance(discrete, str) else set(discrete)
+        if not discrete <= set(targets):
+            fix = f"The tasks are {sorted(targets)[:20]}."
+            raise ArgumentError("discrete", "names of tasks", min(discrete - set(targets)), fix, call=call)
     known = {task: _target(values, task) for task, values in targets.items()}
     how = _How(counts, p_threshold, invalid, order, n_orders, distances)
     found: list[TaskKS] = []
@@ -131,7 +139,7 @@ def ks_at_n(
     return KSAtN(
         models=tuple(models), ns=counts, scores=tuple(scores[m] for m in models), tasks=tuple(found),
         blind=blind_spots(sizes[len(sizes) // 2], ns=counts, p_threshold=p_threshold), invalid=invalid,
-        p_threshold=p_threshold, level=level, order=order,
+        p_threshold=p_threshold, level=level, order=order, seed=seed if order == "random" else None,
         warnings=_warnings(found, counts, sizes[0], p_threshold, invalid),
     )  # fmt: skip
 
@@ -243,7 +251,7 @@ def _warnings(
     median = [n for n in ns if n not in always and p_untied(n_reference, n, -(-n_reference // 2) * n) > p_threshold]
     if median:
         said.append(f"a model that only answers the median passes KS@{', KS@'.join(map(str, median))}")
-    short = sum(t.n_used[-1] < ns[-1] for t in found)
+    short = sum(0 < t.n_used[-1] < ns[-1] for t in found)
     if short and invalid == "drop":
         said.append(
             f"{short} of {len(found)} model-task pairs have fewer than {ns[-1]} valid draws and are tested with those, "

@@ -13,7 +13,7 @@ from neff.reasons import Reason
 from neff.results import Column, Table, json_number
 from neff.stats._options import seeded
 from neff.stats._special import chi2_sf
-from neff.stats._validate import check_count
+from neff.stats._validate import as_numbers, check_count
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -101,7 +101,7 @@ def chi_squared(table: ArrayLike, *, n_resamples: int = 9999, rng: Any = None) -
     >>> print(chi_squared([[433, 141], [430, 144], [415, 159], [415, 159]]))
     chi2(3) = 2.4897, p = 0.4772 (chi-squared), V = 0.033
     """
-    counts = np.asarray(table, np.float64)
+    counts = as_numbers(table, argument="table", call="chi_squared").astype(np.float64)
     bad = counts.ndim != 2 or not (np.isfinite(counts) & (counts >= 0) & (counts == np.floor(counts))).all()
     if bad or min(counts.shape) < 2:
         raise ArgumentError(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,9 @@ import numpy as np
 
 from neff.errors import ArgumentError
 from neff.results import Column, Estimate, Table, json_number
-from neff.stats import mean_se, t_interval
+from neff.stats import mean_se, t_interval, wilson
 from neff.stats._options import seeded
-from neff.stats._validate import check_count, check_level, check_rng
+from neff.stats._validate import check_count, check_level, check_number, check_rng
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,7 +117,7 @@ def split_items(items: Sequence[Any], *, dev: float = 0.5, rng: Any = None) -> N
     """
     rng = check_rng(rng, call="split_items")
     names, back = np.unique(np.asarray(items), return_inverse=True)
-    size = round(dev * len(names)) if 0 < dev < 1 else 0
+    size = round(dev * len(names)) if 0 < check_number(dev, argument="dev", call="split_items") < 1 else 0
     if not 0 < size < len(names):
         raise ArgumentError(
             "dev", "a share that leaves items on both sides", dev, f"There are {len(names)}.", call="split_items"
@@ -215,13 +214,13 @@ def choose_on_dev(
 
 
 def _estimate(values: NDArray[np.float64], level: float, who: str) -> Estimate:
-    mean = mean_se(values)
-    low, high, reason = t_interval(mean.value, mean.standard_error, df=mean.df, level=level)
-    if math.isnan(low) and set(np.unique(values)) <= {0.0, 1.0}:
-        from neff.stats import wilson
-
+    mean, method = mean_se(values), "mean over items"
+    if np.isin(values, (0.0, 1.0)).all():
         low, high, reason = wilson(int(values.sum()), len(values), level=level)
+        method = "share of items, Wilson interval"
+    else:
+        low, high, reason = t_interval(mean.value, mean.standard_error, df=mean.df, level=level)
     return Estimate(
         mean.value, mean.standard_error, (low, high), level=level, df=mean.df, n=len(values), n_items=len(values),
-        metric=who, method="mean over items", reason=reason,
+        metric=who, method=method, reason=reason,
     )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.errors import ArgumentError
+from neff.stats._validate import as_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -63,6 +64,11 @@ def consistency(answer: ArrayLike | None, correct: ArrayLike) -> Consistency:
     Consistency
         Judging by correctness hides flips between wrong answers.
 
+    Raises
+    ------
+    ArgumentError
+        If shapes differ, there are fewer than two wordings, no item, or a score is missing.
+
     References
     ----------
     Lunardi et al., On Robustness and Reliability of Benchmark-Based Evaluation of LLMs. arXiv:2509.04013
@@ -73,7 +79,12 @@ def consistency(answer: ArrayLike | None, correct: ArrayLike) -> Consistency:
     >>> found.identical, found.modal, found.pairwise
     (0.0, 0.75, 0.5)
     """
-    right = np.asarray(correct, np.float64) >= 1
+    score = as_numbers(correct, argument="correct", call="consistency").astype(np.float64)
+    if score.ndim != 2 or score.shape[1] < 2 or not len(score) or np.isnan(score).any():
+        fix = "Leave items without a score out, or score them 0."
+        must = "scores of one item or more in two wordings or more, without NaN"
+        raise ArgumentError("correct", must, f"shape {score.shape}", fix, call="consistency")
+    right = score >= 1
     same_side = right.all(axis=1) | (~right).all(axis=1)
     flipped = (right[:, 1:] != right[:, :1]).any(axis=1)
     if answer is None:

@@ -169,7 +169,7 @@ def _warnings(of: Wordings, models: list[ModelRobustness]) -> tuple[str, ...]:
     if of.n_incomplete:
         said.append(f"{of.n_incomplete} items not answered by all models in all wordings are left out")
     if len(of.items) < 30:
-        said.append(f"{len(of.items)} items: the t intervals are rough below 30")
+        said.append(f"{len(of.items)} item{'s' * (len(of.items) != 1)}: the t intervals are rough below 30")
     if missing := sum(m.n_unanswered for m in models):
         said.append(f"{missing} answers without a score count as wrong")
     said += [

@@ -192,7 +192,7 @@ class ParaphraseRobustness:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
-            "schema": "neff.paraphrase_robustness/1",
+            "schema": "neff.paraphrase-robustness/1",
             "models": [m.to_dict() for m in self.models],
             "wordings": list(self.wordings),
             "n_items": self.n_items,

@@ -91,6 +91,8 @@ def kl_divergence(p: ArrayLike, q: ArrayLike | None = None, *, smooth: float = 0
     q = np.full(len(p), 1 / len(p)) if q is None else check_distribution(q, argument="q", call="kl_divergence")
     if len(q) != len(p):
         raise ArgumentError("q", f"a distribution over {len(p)} options", len(q), call="kl_divergence")
+    if not (math.isfinite(smooth) and smooth >= 0):
+        raise ArgumentError("smooth", "0 or more", smooth, "Such as 1e-6.", call="kl_divergence")
     if smooth:
         q = (q + smooth) / (1 + smooth * len(q))
     with np.errstate(divide="ignore", invalid="ignore"):

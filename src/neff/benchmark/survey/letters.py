@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["LetterBias", "LetterBiases", "letter_bias"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LetterBias:
     """One model's letters against the letters of the right answers.
 
@@ -36,7 +36,7 @@ class LetterBias:
     largest
         The letter furthest above the right answers' share, and by how much.
     divergence
-        KL(shares || expected), bits.
+        KL(shares || expected), bits; infinite where a letter was given that is right on none of the questions.
     accuracy
         Share right.
     n, n_unanswered
@@ -168,6 +168,8 @@ def letter_bias(
     [('leaning', 0.25, 0.75), ('fair', 0.0, 1.0)]
     """
     n_options = check_count(n_options, argument="n_options", call="letter_bias", minimum=2)
+    if n_options > 26:
+        raise ArgumentError("n_options", "at most 26", n_options, "There are no more letters.", call="letter_bias")
     level = check_level(level, call="letter_bias")
     letters = tuple(chr(ord("A") + i) for i in range(n_options))
     right = _codes(gold, letters, "gold")

@@ -19,7 +19,7 @@ from neff.errors import ArgumentError
 from neff.reasons import Reason
 from neff.results import Column, Table, json_number
 from neff.stats._options import check_choice
-from neff.stats._validate import check_count, check_rng
+from neff.stats._validate import as_numbers, check_count, check_rng
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -31,7 +31,7 @@ MOST_OPTIONS = 7
 """7! = 5,040 presentations; beyond, take cyclic shifts or random orders."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class OptionOrder:
     """What a model answers to one question, by content and by place.
 
@@ -172,7 +172,7 @@ def adjusted_answers(probabilities: ArrayLike, orders: ArrayLike) -> OptionOrder
     Raises
     ------
     ArgumentError
-        If shapes differ, a probability is negative, or a row of orders is no permutation.
+        If shapes differ, a probability is negative or infinite, or a row of orders is no permutation.
 
     Notes
     -----
@@ -193,7 +193,10 @@ def adjusted_answers(probabilities: ArrayLike, orders: ArrayLike) -> OptionOrder
     >>> found.adjusted.round(3).tolist(), found.places.round(3).tolist()
     ([0.7, 0.2, 0.1], [0.333, 0.333, 0.333])
     """
-    p, sigma = np.asarray(probabilities, np.float64), np.asarray(orders, np.int64)
+    p, sigma = (
+        as_numbers(values, argument=name, call="adjusted_answers")
+        for name, values in (("probabilities", probabilities), ("orders", orders))
+    )
     if p.ndim != 2 or p.shape != sigma.shape or p.shape[1] < 2:
         got = f"{p.shape} and {sigma.shape}"
         raise ArgumentError(
@@ -203,10 +206,11 @@ def adjusted_answers(probabilities: ArrayLike, orders: ArrayLike) -> OptionOrder
         row = int(np.flatnonzero((np.sort(sigma, axis=1) != np.arange(p.shape[1])).any(axis=1))[0])
         fix = "Each row names every option once, from 0."
         raise ArgumentError("orders", "permutations", sigma[row].tolist(), fix, call="adjusted_answers")
-    if (p < 0).any():
-        raise ArgumentError(
-            "probabilities", "0 or more", float(np.nanmin(p)), "Give probabilities, not logs.", call="adjusted_answers"
-        )
+    p, sigma = p.astype(np.float64), sigma.astype(np.int64)
+    bad = (p < 0) | np.isinf(p)
+    if bad.any():
+        fix = "Give probabilities, not logs."
+        raise ArgumentError("probabilities", "0 or more, and finite", float(p[bad][0]), fix, call="adjusted_answers")
     mass = p.sum(axis=1)
     keep = np.isfinite(mass) & (mass > 0)
     n = p.shape[1]

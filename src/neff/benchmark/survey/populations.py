@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from neff.reasons import Reason
+
 __all__ = ["GroupDivergence", "PopulationComparison", "compare_populations"]
 
 
 @dataclass(frozen=True, slots=True)
 class GroupDivergence:
-    """How far a model is from one group: mean KL(model || group) over questions, bits, and the group's own entropy."""
+    """How far a model is from one group: mean KL(model || group) over questions, bits, and the group's own entropy.
+
+    `reason` says why there is no number or no interval, or is None.
+    """
 
     group: str
     divergence: float
@@ -33,6 +38,7 @@ class GroupDivergence:
     closer_than_uniform: float
     n_questions: int
     n_infinite: int
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ class PopulationComparison:
                     "closer_than_uniform": json_number(g.closer_than_uniform),
                     "n_questions": g.n_questions,
                     "n_infinite": g.n_infinite,
+                    "reason": None if g.reason is None else str(g.reason),
                 }
                 for g in self.groups
             ],
@@ -134,7 +141,7 @@ def compare_populations(
     Raises
     ------
     ArgumentError
-        If questions differ in number or options, or there is none.
+        If questions differ in number or options, there is none, or no group.
 
     References
     ----------
@@ -152,6 +159,8 @@ def compare_populations(
     level = check_level(level, call="compare_populations")
     if not len(model):
         raise ArgumentError("model", "answers to one question or more", "none", call="compare_populations")
+    if not groups:
+        raise ArgumentError("groups", "at least one", "none", call="compare_populations")
     uniform = np.array([kl_divergence(p) for p in model])
     found = []
     for name, answers in groups.items():
@@ -161,11 +170,11 @@ def compare_populations(
         kl = np.array([kl_divergence(p, q, smooth=smooth) for p, q in zip(model, answers, strict=True)])
         finite = np.isfinite(kl)
         mean = mean_se(kl[finite])
-        low, high, _ = t_interval(mean.value, mean.standard_error, df=mean.df, level=level)
+        low, high, reason = t_interval(mean.value, mean.standard_error, df=mean.df, level=level)
         found.append(
             GroupDivergence(
                 name, mean.value, (low, high), float(np.mean([entropy_share(q) for q in answers])),
-                float((kl < uniform).mean()), int(finite.sum()), int((~finite).sum()),
+                float((kl < uniform).mean()), int(finite.sum()), int((~finite).sum()), mean.reason or reason,
             )
         )  # fmt: skip
     pairs = np.array([(g.divergence, g.entropy) for g in found if not math.isnan(g.divergence)])
