@@ -74,7 +74,10 @@ def test_long_and_wide_tables(neff: Callable[..., Any], tmp_path: Path) -> None:
             ("--score", "accuracy", "--task", "task", "--repeat", "seed", "--small", "1B", "--target", "7B"),
             "small must be",
         ),
-        (("--score", "task", "--repeat", "seed", "--task", "task"), "a column of numbers"),
+        (("--score", "task", "--repeat", "seed", "--task", "task"), "a number in every row"),
+        (("--score", "task"), "task must be an array of numbers"),
+        (("--score", "accuracy", "--lower-is-better", "los*"), "lower-is-better must be in the file, got 'los*'"),
+        (("--score", "accuracy", "--task", "task", "--lower-is-better", "z"), "got 'z'"),
     ],
 )
 def test_refusals(neff: Callable[..., Any], tmp_path: Path, words: tuple[str, ...], message: str) -> None:

@@ -78,7 +78,8 @@ def test_a_judge(neff: Callable[..., Any], tmp_path: Path) -> None:
     ("content", "words", "code", "message"),
     [
         ("a,b\n1,2\n", (), 2, "--winner must be a column"),
-        ("left,right,winner\n", (), 3, "has no rows"),
+        ("left,right,winner\n", (), 3, "there are no rows"),
+        ("left,right,winner\na,b,left,more\n", (), 3, "line 2: the row has 4 fields"),
         ("left,right,winner\na,b,maybe\n", (), 2, "'left', 'right' or 'tie'"),
         ("left,right,winner\na,b,left\n", ("--cluster", "judge"), 2, "judge"),
         ("left,right,winner\na,b,left\n", ("--model", "elo"), 2, "elo"),
@@ -100,7 +101,53 @@ def test_a_missing_file_and_broken_bytes(neff: Callable[..., Any], tmp_path: Pat
     broken.write_bytes(b'{"left": "a"\n\xff')
     outcome = neff("benchmark", "rank", broken)
     assert outcome.code == 3
-    assert "cannot be read" in outcome.err
+    assert "broken.jsonl, line 1: is not JSON" in outcome.err
+    for name, content in (("no.parquet", b"PAR1 and nothing"), ("no.csv", bytes(range(256))), ("no.jsonl", b"{}\n[1]")):
+        path = tmp_path / name
+        path.write_bytes(content)
+        outcome = neff("benchmark", "rank", path)
+        assert outcome.code in (2, 3)
+        assert name in outcome.err or "--left" in outcome.err
+        assert "bug in neff" not in outcome.err
+
+
+def test_tables_as_people_have_them(neff: Callable[..., Any], tmp_path: Path) -> None:
+    """A byte order mark, semicolons, tabs, an empty first verdict, a late key, names that look like numbers."""
+    tables = {
+        "bom.csv": "\ufeffleft,right,winner\n007,b,left\nb,007,left\n",
+        "semicolons.csv": "left;right;winner\n007;b;left\nb;007;left\n",
+        "tabs.tsv": "left\tright\twinner\n007\tb\tleft\nb\t007\tleft\n",
+        "empty.csv": "left,right,winner\n007,b,\n007,b,left\nb,007,left\n",
+        "late.jsonl": '{"left": "007", "right": "b"}\n'
+        + "".join(f'{{"left": "{x}", "right": "{y}", "winner": "left"}}\n' for x, y in (("007", "b"), ("b", "007"))),
+    }
+    for name, text in tables.items():
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        outcome = neff("benchmark", "rank", path, "--no-position", "--json")
+        assert outcome.code == 0, (name, outcome.err)
+        found = json.loads(outcome.out)
+        assert ({p["name"] for p in found["players"]}, found["n_battles"]) == ({"007", "b"}, 2), name
+
+
+def test_a_covariate_beside_missing_verdicts(neff: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "battles.csv"
+    rows = "".join(f"{x},{y},{w},{k % 5}\n" for k, (x, y, w) in enumerate(ROWS * 4))
+    path.write_text(f"left,right,winner,length\na,b,None,1\n{rows}b,a, ,2\n")
+    outcome = neff("benchmark", "rank", path, "--covariate", "length", "--json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["n_dropped"] == 2
+    path.write_text(f"left,right,winner,length\na,b,left,long\n{rows}")
+    assert (
+        "a number in every row, got 'long'. See row 1." in neff("benchmark", "rank", path, "--covariate", "length").err
+    )
+
+
+def test_letters_take_no_column_that_is_not_there(neff: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"  # the reader adds the name of the file to each row, a single letter here
+    path.write_text("question,gold,m\n1,A,A\n2,B,B\n")
+    outcome = neff("benchmark", "letters", path, "--gold", "gold", "--json")
+    assert [m["model"] for m in json.loads(outcome.out)["models"]] == ["m"], outcome.err
 
 
 def test_an_undefeated_model_is_named(neff: Callable[..., Any], tmp_path: Path) -> None:

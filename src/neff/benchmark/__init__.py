@@ -1,80 +1,19 @@
 """The benchmark room: which items are worth running, and can a benchmark tell models apart?
 
-Names are loaded on first use.
+The names of its parts, loaded on first use: `neff.benchmark.fit_irt` is `neff.benchmark.irt.fit_irt`. One is only in
+its part, as both have the same name: `neff.benchmark.factorial.factorial`.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 from neff._lazy import lazy
 
+_PARTS = [part.name for part in iter_modules(__path__) if part.ispkg]
 _HOMES: dict[str, str] = {
-    "Abilities": "irt.scoring",
-    "AdaptiveTest": "fluid.adaptive",
-    "BenchmarkNoise": "noise.result",
-    "Consistency": "robustness.agreement",
-    "Curve": "noise.curves",
-    "Curves": "noise.curves",
-    "FluidReplay": "fluid.replay_result",
-    "Gain": "noise.interventions",
-    "ItemAnalysis": "noise.items",
-    "ItemBank": "irt.item_bank",
-    "KSAtN": "distribution.result",
-    "KSTest": "distribution.exact",
-    "Ladder": "noise.ladder",
-    "Link": "irt.linking",
-    "ModelRobustness": "robustness.result",
-    "NextItems": "fluid.next_items",
-    "NoiseVerdict": "noise.verdict",
-    "ParaphraseRobustness": "robustness.result",
-    "Responses": "irt.responses",
-    "SampleDistance": "distribution.companions",
-    "SeedVariance": "noise.seeds",
-    "SplitStability": "noise.items",
-    "SubtaskFilter": "noise.interventions",
-    "TaskKS": "distribution.result",
-    "TaskNoise": "noise.result",
-    "Wordings": "robustness.wordings",
-    "ability": "irt.scoring",
-    "average_checkpoints": "noise.interventions",
-    "benchmark_noise": "noise.measuring",
-    "blind_spots": "distribution.overlooked",
-    "change_metric": "noise.interventions",
-    "consistency": "robustness.agreement",
-    "curves_of": "noise.curves",
-    "decision_accuracy": "noise.deciding",
-    "decision_accuracy_drawn": "noise.deciding",
-    "difference_or_noise": "noise.verdict",
-    "energy_z": "distribution.companions",
-    "expected_decision_accuracy": "noise.deciding",
-    "filter_subtasks": "noise.interventions",
-    "first_lehmer_digit": "distribution.mapping",
-    "fit_irt": "irt.calibrating",
-    "fit_ladder": "noise.ladder",
-    "flattened_snr": "noise.measures",
-    "information": "irt.item_bank",
-    "item_analysis": "noise.items",
-    "jensen_shannon": "distribution.companions",
-    "ks_at_n": "distribution.scoring",
-    "ks_two_sample": "distribution.exact",
-    "link_banks": "irt.linking",
-    "monotonicity": "fluid.quality",
-    "next_items": "fluid.next_items",
-    "paraphrase_robustness": "robustness.measuring",
-    "predicted_scores": "irt.predicting",
-    "prune_items": "noise.items",
-    "rank_distance": "fluid.quality",
-    "relative_noise": "noise.measures",
-    "replay_fluid": "fluid.replaying",
-    "replay_split": "fluid.splitting",
-    "responses_of": "irt.responses",
-    "seed_variance": "noise.seeds",
-    "signal": "noise.measures",
-    "signal_to_noise": "noise.measures",
-    "split_stability": "noise.items",
-    "total_variation": "fluid.quality",
-    "wasserstein_z": "distribution.companions",
-    "wide_curves": "noise.curves",
-    "wordings_of": "robustness.wordings",
+    name: part for part in _PARTS for name in import_module(f"{__name__}.{part}").__all__ if name not in _PARTS
 }
 
 __all__ = list(_HOMES)

@@ -10,8 +10,9 @@ import pytest
 
 from neff.benchmark.fluid import AdaptiveTest, replay_fluid
 from neff.benchmark.fluid.replaying import adaptive_paths
-from neff.benchmark.irt import ItemBank, fit_irt
+from neff.benchmark.irt import ItemBank, fit_irt, predicted_scores
 from neff.errors import ArgumentError, RecordsError
+from neff.reasons import Reason
 
 A = [1, 2, 0.5, 1.5, 1.2, 0.8, 3, 0.3]
 B = [0, -1, 1, 0.5, -0.3, 2, 1.2, -2]
@@ -121,6 +122,17 @@ def test_state_survives_json():
     assert test.theta == whole.theta
     with pytest.raises(RecordsError, match="no state"):
         AdaptiveTest.from_dict(bank, {"schema": "x"})
+    for change in (
+        {"options": {"speed": 1}},
+        {"options": None},
+        {"answers": [["1", 2]]},
+        {"answers": 5},
+        {"trace": [1]},
+    ):
+        with pytest.raises(RecordsError, match="damaged state"):
+            AdaptiveTest.from_dict(bank, state | change)
+    with pytest.raises(RecordsError, match="damaged state"):
+        AdaptiveTest.from_dict(bank, {"schema": state["schema"]})
 
 
 def test_content_is_in_balance():
@@ -151,6 +163,7 @@ def test_refusals_of_answers():
         (["0"], [1], "without an answer yet"),
         (["2", "2"], [1, 1], "without an answer yet"),
         (["2"], [0.5], "0, 1 or NaN"),
+        (["2"], ["yes"], "0, 1 or NaN"),
         (["nine"], [1], "in the bank"),
         (["2", "3"], [1], "of length 2"),
     ):
@@ -161,6 +174,10 @@ def test_refusals_of_answers():
         AdaptiveTest(fit_irt([[1, 0, 1]]))
     with pytest.raises(ArgumentError, match="content"):
         AdaptiveTest(BANK, balance=True)
+    kinds = BANK.with_content(["x", "y"] * 4)
+    for plan in ({"x": 0.5}, {"x": math.nan, "y": 0.5}, {"x": 0.5, "z": 0.5}, {"x": -1, "y": 2}):
+        with pytest.raises(ArgumentError, match="shares that sum to 1"):
+            AdaptiveTest(kinds, balance=plan)
 
 
 def test_estimate_and_score_of_a_test():
@@ -169,6 +186,19 @@ def test_estimate_and_score_of_a_test():
     assert test.estimate().standard_error == pytest.approx(test.standard_error)
     assert test.score().n == 3
     assert math.isnan(AdaptiveTest(BANK).estimate().value)
+
+
+def test_the_score_of_a_test_is_by_its_own_prior_and_bounds():
+    strong = AdaptiveTest(BANK, prior=(2.0, 0.3))
+    strong.tell("0", 1)
+    (expected,) = predicted_scores(BANK, strong._row(), prior=(2.0, 0.3))
+    assert strong.score().value == expected.value
+    assert strong.score().value > predicted_scores(BANK, strong._row())[0].value + 0.1
+    narrow = AdaptiveTest(BANK, method="mle", bounds=(-1.0, 1.0))
+    narrow.tell("0", 1)
+    assert narrow.score().reason is Reason.AT_BOUND
+    (wide,) = predicted_scores(BANK, [[1, 0, *[np.nan] * 6]], method="mle", bounds=(-9.0, 9.0))
+    assert wide.reason is None
 
 
 def simulation_b(seed, n_items=1000):
@@ -238,6 +268,14 @@ def test_sister_ranks_and_refusals():
     other = replay_fluid(bank, right, budgets=[31], delta=None, n_repeats=1, rng=0, sister=-right.mean(axis=1))
     assert other.row("all", 31).rank_distance > 1
     assert other.sister
+    with pytest.raises(ArgumentError, match="one of"):
+        same.row("fluid", 7)
+    gap = replay_fluid(bank, right, budgets=[3], n_repeats=1, rng=0)  # a bank made by hand has none
+    assert (gap.delta, gap.stopped_at) == (None, None)
+    assert "no gap at which to stop" in " ".join(gap.notes)
+    for delta in (-1, 0, math.nan, "close"):
+        with pytest.raises(ArgumentError, match="delta must be above 0, 'gap' or None"):
+            replay_fluid(bank, right, budgets=[3], delta=delta)
     with pytest.raises(ArgumentError, match="at most"):
         replay_fluid(bank, right, budgets=[32])
     with pytest.raises(ArgumentError, match="of length 7"):

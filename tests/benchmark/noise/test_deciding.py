@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -30,7 +31,9 @@ def test_ties_do_not_depend_on_the_order():
 def test_recipes_are_matched_by_name():
     found = decision_accuracy({"a": 1.0, "b": 2.0, "x": 9.0}, {"b": 5.0, "a": 4.0})
     assert (found.value, found.n_items) == (1.0, 2)
-    assert found.warnings == ("1 recipes scored at one scale only are left out",)
+    assert found.warnings == ("1 recipe not scored at every scale left out",)
+    frozen = MappingProxyType({"a": 1.0, "b": 2.0})
+    assert decision_accuracy(frozen, frozen).value == 1
     with pytest.raises(ArgumentError, match="a mapping"):
         decision_accuracy({"a": 1.0}, [1.0])
     with pytest.raises(ArgumentError, match="finite"):
@@ -82,6 +85,21 @@ def test_draws_of_checkpoints():
     assert found.components["draws"] == pytest.approx(0.25 / 9, abs=0.002)
     assert decision_accuracy_drawn(small, target, rng=1) == decision_accuracy_drawn(small, target, rng=1)
     assert decision_accuracy_drawn({"a": [1.0]}, {"a": [1.0]}).reason is Reason.TOO_FEW
+
+
+def test_draws_leave_out_what_was_not_measured():
+    """A missing checkpoint is not drawn: it made every figure NaN, and an empty curve raised."""
+    target = {name: [float(k)] for k, name in enumerate("abcd")}
+    small = {"a": [0.1, math.nan, 0.3], "b": [0.2, 0.2], "c": [0.4, 0.5], "d": []}
+    found = decision_accuracy_drawn(small, target, rng=0)
+    whole = decision_accuracy_drawn({"a": [0.1, 0.3], "b": [0.2, 0.2], "c": [0.4, 0.5]}, target, rng=0)
+    assert found.value == whole.value < 1
+    assert found.warnings == ("1 recipe not scored at every scale left out",)
+    assert decision_accuracy_drawn({"a": [1.0]}, target).reason is Reason.TOO_FEW
+    with pytest.raises(ArgumentError, match=r"Did you mean 0\.95"):
+        decision_accuracy_drawn({"a": [1.0]}, target, level=95)
+    with pytest.raises(ArgumentError, match=r"small\['b'\] must be finite"):
+        decision_accuracy_drawn({"a": [1.0], "b": [math.inf]}, target)
 
 
 def test_expected_accuracy_refuses_negative_noise():

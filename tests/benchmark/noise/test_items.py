@@ -49,7 +49,7 @@ def test_an_item_that_all_get_right_is_not_counted():
 
 
 def test_refusals():
-    with pytest.raises(ArgumentError, match="finite"):
+    with pytest.raises(ArgumentError, match="missing is not wrong"):
         item_analysis([[1, math.nan], [0, 1]])
     with pytest.raises(ArgumentError, match="of 4 names"):
         item_analysis(Y, names=["a"])

@@ -15,6 +15,7 @@ from neff.benchmark.noise import (
     expected_decision_accuracy,
     filter_subtasks,
     fit_ladder,
+    wide_curves,
 )
 from neff.benchmark.noise.interventions import _expected
 from neff.benchmark.noise.per_task import lag_one, noise_estimate, signal_estimate, snr_estimate
@@ -138,6 +139,7 @@ def test_what_cannot_be_told_is_a_reason():
     one_checkpoint = benchmark_noise(curves_of(["a", "b"], [1, 1], [0.3, 0.4])).tasks[0]
     assert one_checkpoint.noise.reason is Reason.TOO_FEW
     assert math.isnan(one_checkpoint.snr.value)
+    assert one_checkpoint.snr.reason is Reason.TOO_FEW
     constant = benchmark_noise(curves_of(["a", "a", "b", "b"], [1, 2, 1, 2], [0.3, 0.3, 0.4, 0.4])).tasks[0]
     assert constant.snr.value == math.inf
     assert constant.snr.reason is Reason.NO_NOISE
@@ -156,11 +158,67 @@ def test_log_likelihoods_may_be_negative():
     assert down.monotonicity == pytest.approx(-up.monotonicity)
 
 
+def test_remedies_leave_out_what_was_not_measured():
+    rng = np.random.default_rng(5)
+    small, target = recipes(rng, 7, 0.03, 0.06, 4)
+    plain = average_checkpoints(small, target, last=4)
+    more = {**small, "never": [math.nan] * 4, "one": [0.1]}
+    found = average_checkpoints(more, {**target, "never": [0.1]}, last=4)
+    assert (found.gain.value, found.gain.interval) == (plain.gain.value, plain.gain.interval)
+    assert found.gain.warnings == ("2 recipes not scored at every scale left out",)
+    assert plain.gain.warnings == ()
+    other = change_metric(more, small, {**target, "never": [0.1]})
+    assert other.gain.value == change_metric(small, small, target).gain.value == 0
+    with pytest.raises(ArgumentError, match=r"small\['r0'\] must be finite"):
+        average_checkpoints({**small, "r0": [math.inf]}, target, last=4)
+
+
+def test_a_filter_without_noise_or_recipes_has_nothing_to_choose_by():
+    one = {task: {f"r{i}": [0.1 * i + 0.01 * k] for i in range(8)} for k, task in enumerate("xyz")}
+    for small, target in ((one, one), ({"x": {"a": [1.0, 2.0]}}, {"x": {"b": [1.0]}})):
+        found = filter_subtasks(small, target, rng=0)
+        assert found.kept == ()
+        assert found.held_out.reason is Reason.TOO_FEW
+        assert all(map(math.isnan, (*found.ratios.values(), found.in_sample, found.n_kept)))
+    two = {task: {f"r{i}": [0.1 * i, 0.1 * i + 0.01 * k] for i in range(8)} for k, task in enumerate("xyz")}
+    assert filter_subtasks(two, one, rng=0, last=2.0).kept == filter_subtasks(two, one, rng=0, last=2).kept
+
+
+def test_the_interval_of_the_noise_does_not_depend_on_ddof():
+    tails = [np.array([0.30, 0.34, 0.31]), np.array([0.40, 0.37, 0.42])]
+    zero, one = (noise_estimate(tails, ddof=ddof, level=0.9, rho=0.0) for ddof in (0, 1))
+    assert zero.value == pytest.approx(one.value * math.sqrt(2 / 3))
+    assert zero.interval == pytest.approx(one.interval)
+
+
+def test_lower_is_better_is_by_whole_names():
+    """One name as a string: "los" is part of "loss", and is not it."""
+    for given in ("loss", ["loss"]):
+        found = curves_of(["a", "b"], [1, 1], [1.0, 2.0], task=["loss", "los"], lower_is_better=given)
+        assert {c.task: c.score[0] for c in found.curves} == {"loss": -1.0, "los": 2.0}
+    with pytest.raises(ArgumentError, match="lower_is_better must be names of tasks, got 'lost'"):
+        curves_of(["a"], [1], [1.0], task=["loss"], lower_is_better=["lost"])
+    table = {"run": ["a", "a"], "step": [1, None], "x": [0.5, 0.4], "y": [1.0, 2.0], "word": ["q", "r"]}
+    wide = wide_curves(table, run="run", step="step", scores=["x", "y"], lower_is_better="y")
+    assert {c.task: c.score.tolist() for c in wide.curves} == {"x": [0.5], "y": [-1.0]}
+    for change, message in (
+        ({"run": "who"}, "run must be in the table, got 'who'"),
+        ({"seed": "who"}, "seed must be in the table"),
+        ({"scores": ["x", "z"]}, "scores must be in the table, got 'z'"),
+        ({"scores": "word"}, "word must be an array of numbers"),
+        ({"lower_is_better": "z"}, "lower_is_better must be names of tasks"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            wide_curves(table, **{"run": "run", "step": "step", "scores": ["x"]} | change)
+
+
 def test_curves_refuse_what_makes_no_sense():
     with pytest.raises(ArgumentError, match="1 twice"):
         curves_of(["a", "a"], [1, 1], [0.1, 0.2])
     with pytest.raises(ArgumentError, match="as long as run"):
         curves_of(["a", "a"], [1], [0.1, 0.2])
+    with pytest.raises(ArgumentError, match="step must be an array of numbers"):
+        curves_of(["a"], ["first"], [0.1])
     with pytest.raises(ArgumentError, match="at least one row"):
         curves_of(["a"], [1], [math.nan])
     with pytest.raises(ArgumentError, match="groups size and recipe"):
@@ -186,3 +244,23 @@ def test_ladder_recovers_a_law_and_refuses_four_runs():
         fit_ladder(n[:4], d[:4], loss[:4], points=(loss, accuracy))
     with pytest.raises(ArgumentError, match="above 0"):
         fit_ladder(n, -d, loss, points=(loss, accuracy))
+    with pytest.raises(ArgumentError, match="Divide percentages by 100"):
+        fit_ladder(n, d, loss, points=(loss, 100 * accuracy))
+    with pytest.raises(ArgumentError, match="chance must be below best"):
+        fit_ladder(n, d, loss, points=(loss, accuracy), chance=25)
+    with pytest.raises(ArgumentError, match="delta must be above 0"):
+        fit_ladder(n, d, loss, points=(loss, accuracy), delta=-1)
+    with pytest.raises(ArgumentError, match="number of points"):
+        fit_ladder(n, d, loss, points=(loss[:2], accuracy[:2]))
+
+
+def test_a_ladder_that_was_not_found_predicts_nothing(monkeypatch):
+    def lost(*_, **__):
+        raise RuntimeError("too many evaluations")
+
+    monkeypatch.setattr("scipy.optimize.curve_fit", lost)
+    n, loss = np.array([1e8, 2e8, 4e8, 8e8, 1e9]), np.array([1.5, 1.3, 1.1, 1.0, 0.9])
+    ladder = fit_ladder(n, 20 * n, loss, points=(loss, 1 - loss / 2))
+    assert ladder.reason is Reason.NOT_IDENTIFIED
+    assert math.isnan(float(ladder.predict(7e9, 1e12)))
+    assert ladder.error(7e9, 1e12, 0.7)[0].reason is Reason.NOT_IDENTIFIED

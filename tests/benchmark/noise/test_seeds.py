@@ -43,6 +43,13 @@ def test_two_seeds_have_a_huge_interval():
     assert "71%" in found.warnings[0]
 
 
+def test_the_interval_does_not_depend_on_ddof():
+    """It is for the deviation over all seeds there could be; that over those at hand, ddof=0, is smaller."""
+    zero, one = (seed_variance(S[:2], ddof=ddof).final_sd for ddof in (0, 1))
+    assert zero.value == pytest.approx(one.value / math.sqrt(2))
+    assert zero.interval == pytest.approx(one.interval)
+
+
 def test_constant_curves_and_missing_checkpoints():
     found = seed_variance([[0.3, 0.3, 0.3, 0.3], [0.3, 0.3, 0.3, 0.3]])
     assert found.n_constant == 2
@@ -54,6 +61,9 @@ def test_constant_curves_and_missing_checkpoints():
         np.std(column, ddof=1) for column in ([0.25, 0.26, 0.24], [0.29, 0.31], [0.36, 0.35, 0.33], [0.40, 0.42, 0.41])
     ]
     assert partly.seed_sd.value == pytest.approx(np.mean(by_hand), abs=1e-12)
+    short = seed_variance([[1.0, 2.0], [3.0, math.nan]], ddof=0)  # the last checkpoint has one seed: no deviation of 0
+    assert short.seed_sd.value == 1
+    assert (short.n_constant, seed_variance([[math.nan, 0.3], [0.3, 0.3]]).n_constant) == (0, 1)
     with pytest.raises(ArgumentError, match="two-dimensional"):
         seed_variance([0.1, 0.2])
 

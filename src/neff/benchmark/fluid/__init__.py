@@ -10,13 +10,11 @@ from neff._lazy import lazy
 _HOMES: dict[str, str] = {
     "AdaptiveTest": "adaptive",
     "FluidReplay": "replay_result",
-    "NextItems": "next_items",
-    "monotonicity": "quality",
-    "next_items": "next_items",
+    "NextItems": "asking",
+    "next_items": "asking",
     "rank_distance": "quality",
     "replay_fluid": "replaying",
     "replay_split": "splitting",
-    "total_variation": "quality",
 }
 
 __all__ = list(_HOMES)

@@ -201,7 +201,7 @@ class AdaptiveTest:
         places = self.bank.places(names, call="tell").tolist()
         given: dict[int, float] = {}
         for name, place, value in zip(names, places, values, strict=True):
-            answer = math.nan if value is None else float(value)
+            answer = _answer(value)
             if not (math.isnan(answer) or answer in (0.0, 1.0)):
                 fix = "Say first from which score on an answer is right."
                 raise ArgumentError("responses", "0, 1 or NaN", value, fix, call="tell")
@@ -222,7 +222,11 @@ class AdaptiveTest:
 
     def score(self, level: float = 0.95) -> Estimate:
         """Return the predicted share right on all items of the bank (p-IRT)."""
-        return predicted_scores(self.bank, self._row(), models=[""], method=self.method, level=level)[0]
+        (found,) = predicted_scores(
+            self.bank, self._row(), models=[""], method=self.method, prior=(self.scale.mean, self.scale.sd),
+            bounds=(self.scale.low, self.scale.high), level=level,
+        )  # fmt: skip
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as plain JSON values: options and answers, not the bank."""
@@ -245,18 +249,23 @@ class AdaptiveTest:
         Raises
         ------
         RecordsError
-            If it is no such state.
+            If it is no such state, or a damaged one.
         ArgumentError
             If an item of it is not in the bank.
         """
         if data.get("schema") != SCHEMA:
             raise RecordsError(f"is no state of an adaptive test (schema {data.get('schema')!r}).", "Save to_dict().")
-        test = cls(bank, **{name: _tuple(value) for name, value in data["options"].items()})
-        names = [name for name, _ in data["answers"]]
-        values = [math.nan if value is None else float(value) for _, value in data["answers"]]
+        try:
+            test = cls(bank, **{name: _tuple(value) for name, value in data["options"].items()})
+            names, values = [name for name, _ in data["answers"]], [_answer(value) for _, value in data["answers"]]
+            trace = [(_answer(theta), _answer(error)) for theta, error in data["trace"]]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RecordsError(f"is a damaged state of an adaptive test ({error}).", "Save to_dict().") from error
+        if not all(math.isnan(value) or value in (0.0, 1.0) for value in values):
+            raise RecordsError("is a damaged state of an adaptive test: answers are 0, 1 or null.", "Save to_dict().")
         test._answers = dict(zip(bank.places(names, call="from_dict").tolist(), values, strict=True))
         test._estimate()
-        test.trace = [(_number(theta), _number(error)) for theta, error in data["trace"]]
+        test.trace = trace
         return test
 
     def _available(self) -> Any:
@@ -299,7 +308,7 @@ def _plan(bank: ItemBank, balance: Any, *, call: str) -> dict[str, float]:
     if balance is True:
         return {kind: bank.content.count(kind) / len(bank) for kind in kinds}
     plan = {str(kind): float(share) for kind, share in balance.items()}
-    if not set(plan) <= set(kinds) or min(plan.values(), default=-1) < 0 or abs(sum(plan.values()) - 1) > 1e-6:
+    if not set(plan) <= set(kinds) or min(plan.values(), default=-1) < 0 or not abs(sum(plan.values()) - 1) <= 1e-6:
         raise ArgumentError("balance", f"shares that sum to 1 of {kinds[:8]}", balance, call=call)
     return plan
 
@@ -308,5 +317,9 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
+def _answer(value: Any) -> float:
+    """Return a number, NaN for None, infinity for what is no number at all: the caller refuses it."""
+    try:
+        return math.nan if value is None else float(value)
+    except (TypeError, ValueError):
+        return math.inf

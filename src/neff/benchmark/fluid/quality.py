@@ -1,6 +1,7 @@
-"""The quality of a benchmark in numbers: validity (ranks), variance (total variation), saturation (monotonicity).
+"""The validity of a benchmark, in ranks.
 
-Efficiency, the fourth, is these three at several numbers of items: see `replay_fluid`.
+Variance and saturation are `total_variation` and `monotonicity(kind="spearman")` of `neff.benchmark.noise`; efficiency,
+the fourth quality, is the three at several numbers of items: see `replay_fluid`.
 """
 
 from __future__ import annotations
@@ -11,84 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.errors import ArgumentError
-from neff.stats import spearman
 from neff.stats._validate import check_vector
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["monotonicity", "rank_distance", "total_variation"]
-
-
-def total_variation(curve: ArrayLike) -> float:
-    """Return the normalised total variation of a training curve: how much of its way was not forward. Lower is better.
-
-    Use it to compare measures of the same checkpoints, whatever their units. Not for checkpoints out of order.
-
-    Parameters
-    ----------
-    curve
-        A measure at each checkpoint in order, shape (n_checkpoints,).
-
-    Returns
-    -------
-    float
-        n / (n - 1) * sum |x_(t+1) - x_t| / |x_n - x_1|. NaN for fewer than two checkpoints, or where the first and the
-        last value are equal: then no way was made.
-
-    Raises
-    ------
-    ArgumentError
-        If a value is not finite.
-
-    References
-    ----------
-    Hofmann et al., Fluid Language Model Benchmarking, section 4.2. arXiv:2509.11106
-
-    Examples
-    --------
-    >>> total_variation([0.25, 0.30, 0.28, 0.35, 0.40, 0.38, 0.45])
-    1.6333333333333333
-    """
-    x = check_vector(curve, argument="curve", call="total_variation")
-    n = len(x)
-    way = abs(float(x[-1] - x[0])) if n else 0.0
-    if n < 2 or way == 0:
-        return math.nan
-    return n / (n - 1) * float(np.abs(np.diff(x)).sum()) / way
-
-
-def monotonicity(curve: ArrayLike) -> float:
-    """Return |Spearman's correlation of a training curve with the order of checkpoints|. Higher is better.
-
-    Use it to see whether a benchmark is saturated: then checkpoints no longer come in order.
-
-    Parameters
-    ----------
-    curve
-        A measure at each checkpoint in order, shape (n_checkpoints,).
-
-    Returns
-    -------
-    float
-        In [0, 1]. NaN for fewer than two checkpoints and for a constant curve.
-
-    Raises
-    ------
-    ArgumentError
-        If a value is not finite.
-
-    References
-    ----------
-    Hofmann et al., Fluid Language Model Benchmarking, section 4.2. arXiv:2509.11106
-
-    Examples
-    --------
-    >>> round(monotonicity([0.25, 0.30, 0.28, 0.35, 0.40, 0.38, 0.45]), 10)
-    0.9285714286
-    """
-    x = check_vector(curve, argument="curve", call="monotonicity")
-    return abs(spearman(np.arange(len(x)), x))
+__all__ = ["rank_distance"]
 
 
 def rank_distance(

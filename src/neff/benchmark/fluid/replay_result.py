@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from neff.errors import ArgumentError
 from neff.results import Column, Table, json_number
 
 if TYPE_CHECKING:
@@ -111,8 +112,18 @@ class FluidReplay:
         return self.warnings
 
     def row(self, method: str, n_items: int) -> ReplayRow:
-        """Return the row of a method at a number of items."""
-        return next(row for row in self.rows if (row.method, row.n_items) == (method, n_items))
+        """Return the row of a method at a number of items.
+
+        Raises
+        ------
+        ArgumentError
+            If there is none.
+        """
+        for row in self.rows:
+            if (row.method, row.n_items) == (method, n_items):
+                return row
+        there = [(row.method, row.n_items) for row in self.rows]
+        raise ArgumentError("method, n_items", f"one of {there}", (method, n_items), call="FluidReplay.row")
 
     def table(self) -> Table:
         """Return one row per method and number of items."""

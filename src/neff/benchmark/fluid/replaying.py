@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from neff.benchmark.fluid.quality import monotonicity, rank_distance, total_variation
+from neff.benchmark.fluid.quality import rank_distance
 from neff.benchmark.fluid.replay_result import FluidReplay, ReplayRow
 from neff.benchmark.fluid.selecting import best
 from neff.benchmark.irt.logistic import Items, item_information
 from neff.benchmark.irt.scoring import check_scale, match_items
 from neff.benchmark.irt.theta import Scale, estimate_theta, own_theta
+from neff.benchmark.noise.measures import monotonicity, total_variation
 from neff.errors import ArgumentError
 from neff.stats import spearman
 from neff.stats._options import check_choice, seeded
@@ -200,11 +201,10 @@ def replay_fluid(
     n_repeats = check_count(n_repeats, argument="n_repeats", call=call, minimum=1)
     randomesque = check_count(randomesque, argument="randomesque", call=call, minimum=1)
     limit = bank.ability_gap if delta == "gap" else delta
-    if limit is not None and not isinstance(limit, str):
-        limit = check_number(limit, argument="delta", call=call)
-        limit = limit if limit > 0 else None
-    if isinstance(limit, str):
-        raise ArgumentError("delta", "above 0, 'gap' or None", delta, call=call)
+    if isinstance(limit, str) or (limit is not None and not check_number(limit, argument="delta", call=call) > 0):
+        if delta != "gap":
+            raise ArgumentError("delta", "above 0, 'gap' or None", delta, call=call)
+        limit, notes = None, (*notes, "the bank has no calibration models, and so no gap at which to stop")
     first = bank.ability_mean if start is None else check_number(start, argument="start", call=call)
     generator, seed = seeded(rng, call=call)
     with np.errstate(invalid="ignore"):
@@ -260,7 +260,7 @@ class _Judge(NamedTuple):
             float(np.sqrt(np.mean((x - self.truth[known]) ** 2))) if is_ability and known.any() else math.nan,
             rank_distance(x, self.held[known], measure_reference=among[0], sister_reference=among[1]),
             total_variation(x) if curve else math.nan,
-            monotonicity(x) if curve else math.nan,
+            monotonicity(x, kind="spearman") if curve else math.nan,
         )
 
 

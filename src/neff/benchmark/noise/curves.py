@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neff.errors import ArgumentError
+from neff.stats._validate import check_vector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +84,7 @@ def curves_of(
     size: Sequence[Any] | None = None,
     recipe: Sequence[Any] | None = None,
     pattern: str | None = None,
-    lower_is_better: bool | Sequence[str] = False,
+    lower_is_better: bool | str | Sequence[str] = False,
 ) -> Curves:
     r"""Collect curves from a long table: one row per run, checkpoint and task.
 
@@ -102,7 +103,7 @@ def curves_of(
         Instead: a regular expression with the groups `size` and `recipe`, and perhaps `seed`, that the name of the run
         must match; runs that do not match keep all empty.
     lower_is_better
-        True, or the tasks, where a lower score is better: those scores change their sign.
+        True, or the names of the tasks, where a lower score is better: those scores change their sign.
 
     Returns
     -------
@@ -112,7 +113,7 @@ def curves_of(
     Raises
     ------
     ArgumentError
-        If lengths differ, a step occurs twice in a curve, a score is infinite, or nothing is left.
+        If lengths differ, a step occurs twice in a curve, a score is infinite, nothing is left, or a task is unknown.
 
     Examples
     --------
@@ -121,19 +122,19 @@ def curves_of(
     [('a', [0.1, 0.2]), ('b', [0.2, 0.3])]
     """
     call = "curves_of"
-    names = [_word(x) for x in run]
+    names = [word(x) for x in run]
     n = len(names)
-    places, values = np.asarray(step, np.float64), np.asarray(score, np.float64)
+    places = check_vector(step, argument="step", call=call, allow_nan=True)
+    values = check_vector(score, argument="score", call=call, allow_nan=True)
     lengths = {"step": places.size, "score": values.size}
-    tasks = [task] * n if isinstance(task, str) else [_word(x) for x in task]
+    tasks = [task] * n if isinstance(task, str) else [word(x) for x in task]
     words = {"task": tasks}
     for name, column in (("seed", seed), ("size", size), ("recipe", recipe)):
-        words[name] = [""] * n if column is None else [_word(x) for x in column]
+        words[name] = [""] * n if column is None else [word(x) for x in column]
     for name, length in (lengths | {name: len(cells) for name, cells in words.items()}).items():
         if length != n:
             raise ArgumentError(name, f"as long as run ({n})", f"length {length}", call=call)
-    if np.isinf(values).any():
-        raise ArgumentError("score", "finite", "inf", "Leave failed evaluations empty.", call=call)
+    lower = _lower(lower_is_better, set(tasks), call)
     parts = _pattern(pattern, names, call) if pattern is not None else None
     kept = ~(np.isnan(values) | np.isnan(places))
     groups: dict[tuple[str, str, str], list[int]] = {}
@@ -151,10 +152,9 @@ def curves_of(
             twice = places[at][:-1][np.diff(places[at]) == 0][0]
             fix = "Name the column of the seed, or of the task, that tells the rows apart."
             raise ArgumentError("step", f"once in run {name!r} on {of!r}", f"{twice:g} twice", fix, call=call)
-        lower = lower_is_better if isinstance(lower_is_better, bool) else of in lower_is_better
         where = int(at[0])
         scale, choice = parts[name][:2] if parts else (words["size"][where], words["recipe"][where])
-        found.append(Curve(of, name, places[at], -values[at] if lower else values[at], repeat, scale, choice))
+        found.append(Curve(of, name, places[at], -values[at] if of in lower else values[at], repeat, scale, choice))
     left_out = int(n - kept.sum())
     return Curves(tuple(found), (f"{left_out:,} rows without a score or a step left out",) if left_out else ())
 
@@ -165,7 +165,7 @@ def wide_curves(
     run: str,
     step: str,
     scores: Sequence[str],
-    lower_is_better: bool | Sequence[str] = False,
+    lower_is_better: bool | str | Sequence[str] = False,
     pattern: str | None = None,
     seed: str | None = None,
 ) -> Curves:
@@ -187,6 +187,11 @@ def wide_curves(
     Curves
         Sorted by task and run.
 
+    Raises
+    ------
+    ArgumentError
+        If a column is missing or has no numbers, or as in `curves_of`.
+
     Examples
     --------
     >>> table = {"run": ["a", "a"], "step": [1, 2], "eval/x": [0.1, None], "eval/y": [0.3, 0.4]}
@@ -194,19 +199,38 @@ def wide_curves(
     >>> [(c.task, c.score.tolist()) for c in found.curves]
     [('eval/x', [0.1]), ('eval/y', [0.3, 0.4])]
     """
+    call = "wide_curves"
     curves: list[Curve] = []
+    scores = [scores] if isinstance(scores, str) else list(scores)
+    lower = _lower(lower_is_better, set(scores), call)
+    needed = {"run": run, "step": step} | ({} if seed is None else {"seed": seed}) | {"scores": scores}
+    for argument, names in needed.items():
+        for name in [names] if isinstance(names, str) else names:
+            if name not in columns:
+                raise ArgumentError(argument, "in the table", name, f"It has {sorted(columns)[:20]}.", call=call)
     for name in scores:
-        values = np.array([np.nan if cell is None else cell for cell in columns[name]], np.float64)
+        values = check_vector(columns[name], argument=name, call=call, allow_nan=True)
         if np.isnan(values).all():
             continue
         told = curves_of(
-            columns[run], np.array([np.nan if c is None else c for c in columns[step]], np.float64), values, task=name,
-            seed=None if seed is None else columns[seed], pattern=pattern, lower_is_better=lower_is_better,
+            columns[run], columns[step], values, task=name, seed=None if seed is None else columns[seed],
+            pattern=pattern, lower_is_better=name in lower,
         )  # fmt: skip
         curves += told.curves
     if not curves:
-        raise ArgumentError("scores", "columns with numbers", list(scores), call="wide_curves")
+        raise ArgumentError("scores", "columns with numbers", list(scores), call=call)
     return Curves(tuple(curves))
+
+
+def _lower(given: Any, tasks: set[str], call: str) -> set[str]:
+    """Return the tasks of which a lower score is better."""
+    if isinstance(given, bool):
+        return tasks if given else set()
+    named = {given} if isinstance(given, str) else set(map(word, given))
+    if not named <= tasks:
+        fix = f"The tasks are {sorted(tasks)[:20]}."
+        raise ArgumentError("lower_is_better", "names of tasks", min(named - tasks), fix, call=call)
+    return named
 
 
 def _pattern(pattern: str, names: list[str], call: str) -> dict[str, tuple[str, str, str]]:
@@ -225,7 +249,8 @@ def _pattern(pattern: str, names: list[str], call: str) -> dict[str, tuple[str, 
     return found
 
 
-def _word(cell: Any) -> str:
+def word(cell: Any) -> str:
+    """Return a cell as text, a whole number without its point, nothing as an empty string."""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return "" if cell is None else str(cell)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,16 @@ from neff.reasons import Reason
 from neff.results import Estimate
 from neff.stats._options import seeded
 from neff.stats._special import t_quantile
-from neff.stats._validate import check_count, check_level
+from neff.stats._validate import check_count, check_level, check_vector
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike
 
     from neff.stats._validate import FloatArray
 
-__all__ = ["agreement", "decision_accuracy", "decision_accuracy_drawn", "expected_decision_accuracy"]
+__all__ = ["agreement", "decision_accuracy", "decision_accuracy_drawn", "expected_decision_accuracy", "measured"]
 
 
 def decision_accuracy(
@@ -72,10 +73,10 @@ def decision_accuracy(
     level = check_level(level, call="decision_accuracy")
     s, t, left_out = _aligned(small, target)
     value = agreement(s, t)
-    warnings = (f"{left_out} recipes scored at one scale only are left out",) if left_out else ()
+    warnings = left_out_warning(left_out)
     method = "share of pairs in the same order, jackknife over recipes"
     if s.size < 2:
-        return Estimate(math.nan, level=level, n_items=s.size, method=method, reason=Reason.TOO_FEW, warnings=warnings)
+        return _too_few(s.size, level, method, warnings)
     error = _jackknife(s, t)
     interval = _wilson(value, error, s.size, level)
     return Estimate(
@@ -83,6 +84,18 @@ def decision_accuracy(
         n_items=s.size, method=method, warnings=warnings, metric="decision accuracy",
         reason=None if error > 0 else Reason.NO_STANDARD_ERROR,
     )  # fmt: skip
+
+
+def _too_few(recipes: int, level: float, method: str, warnings: tuple[str, ...]) -> Estimate:
+    return Estimate(
+        math.nan, level=level, n_items=recipes, method=method, reason=Reason.TOO_FEW, warnings=warnings,
+        metric="decision accuracy",
+    )  # fmt: skip
+
+
+def left_out_warning(left_out: int) -> tuple[str, ...]:
+    """Say how many recipes are not scored everywhere, where there are any."""
+    return (f"{left_out} recipe{'s' * (left_out != 1)} not scored at every scale left out",) if left_out else ()
 
 
 def agreement(small: FloatArray, target: FloatArray) -> float:
@@ -134,8 +147,8 @@ def _wilson(p: float, error: float, recipes: int, level: float) -> tuple[float, 
 
 def _aligned(small: Any, target: Any) -> tuple[FloatArray, FloatArray, int]:
     left_out = 0
-    if isinstance(small, dict) or isinstance(target, dict):
-        if not (isinstance(small, dict) and isinstance(target, dict)):
+    if isinstance(small, Mapping) or isinstance(target, Mapping):
+        if not (isinstance(small, Mapping) and isinstance(target, Mapping)):
             fix = "Recipes are matched by name, or by position, not by both."
             got = type(target).__name__
             raise ArgumentError("target", "a mapping, as small is", got, fix, call="decision_accuracy")
@@ -166,7 +179,8 @@ def decision_accuracy_drawn(
     Parameters
     ----------
     small, target
-        Last checkpoints of each recipe at the two scales, by name of the recipe.
+        Last checkpoints of each recipe at the two scales, by name of the recipe. NaN: not measured, left out, as is a
+        recipe without any at one scale.
     n_draws
         Draws of one checkpoint per run.
     level
@@ -179,6 +193,11 @@ def decision_accuracy_drawn(
     Estimate
         The mean over draws, with the error and interval over recipes; `components["draws"]` is the variance over draws.
 
+    Raises
+    ------
+    ArgumentError
+        If a score is infinite or no number.
+
     Examples
     --------
     >>> small = {"a": [0.1, 0.3], "b": [0.2, 0.2], "c": [0.4, 0.5]}
@@ -188,12 +207,15 @@ def decision_accuracy_drawn(
     (True, True)
     """
     call = "decision_accuracy_drawn"
-    n_draws = check_count(n_draws, argument="n_draws", call=call, minimum=1)
+    n_draws, level = check_count(n_draws, argument="n_draws", call=call, minimum=1), check_level(level, call=call)
     generator, seed = seeded(rng, call=call)
-    names = sorted(small.keys() & target.keys())
+    known = [measured(of, argument=name, call=call) for name, of in (("small", small), ("target", target))]
+    names = sorted(known[0].keys() & known[1].keys())
+    warnings = left_out_warning(len(small.keys() | target.keys()) - len(names))
+    method = f"mean over {n_draws} draws of one checkpoint per run, jackknife over recipes"
     if len(names) < 2:
-        return Estimate(math.nan, level=level, n_items=len(names), reason=Reason.TOO_FEW)
-    s, t = (_drawn([np.asarray(of[name], np.float64) for name in names], n_draws, generator) for of in (small, target))
+        return _too_few(len(names), level, method, warnings)
+    s, t = (_drawn([of[name] for name in names], n_draws, generator) for of in known)
     same = _matches(s, t)
     r = len(names)
     value = float(same.sum() / (r * (r - 1)))
@@ -204,9 +226,17 @@ def decision_accuracy_drawn(
     return replace(
         base, value=value, standard_error=error if error > 0 else math.nan, interval=_wilson(value, error, r, level),
         components={"draws": float(each.var(ddof=1)) if n_draws > 1 else math.nan}, seed=seed,
-        reason=None if error > 0 else Reason.NO_STANDARD_ERROR,
-        method=f"mean over {n_draws} draws of one checkpoint per run, jackknife over recipes",
+        reason=None if error > 0 else Reason.NO_STANDARD_ERROR, method=method, warnings=warnings,
     )  # fmt: skip
+
+
+def measured(curves: Mapping[str, ArrayLike], *, argument: str, call: str) -> dict[str, FloatArray]:
+    """Return the curves without what was not measured, and without those of which nothing was."""
+    found = {
+        name: check_vector(curve, argument=f"{argument}[{name!r}]", call=call, allow_nan=True)
+        for name, curve in curves.items()
+    }
+    return {name: curve[~np.isnan(curve)] for name, curve in found.items() if not np.isnan(curve).all()}
 
 
 def _drawn(curves: Sequence[FloatArray], n_draws: int, rng: np.random.Generator) -> FloatArray:

@@ -11,7 +11,7 @@ import numpy as np
 from neff.errors import ArgumentError
 from neff.reasons import Reason
 from neff.results import Estimate, json_number
-from neff.stats._validate import check_count, check_level, check_same_length, check_vector
+from neff.stats._validate import check_count, check_level, check_number, check_same_length, check_vector
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -36,7 +36,7 @@ class Ladder:
     loss_error, accuracy_error
         Mean relative error on the points that were fitted; a lower bound of the error beyond them.
     reason
-        Why it must not be used, or None.
+        Why there are no parameters, or None.
     """
 
     loss_parameters: tuple[float, ...]
@@ -78,7 +78,8 @@ class Ladder:
         ):
             several = scores.size > 1 and not np.isnan(errors).any()
             low, high = np.quantile(errors, [(1 - level) / 2, (1 + level) / 2]) if several else (math.nan, math.nan)
-            reason = Reason.ZERO_MEAN if np.isnan(errors).any() else None if several else Reason.NO_STANDARD_ERROR
+            missing = self.reason or Reason.ZERO_MEAN
+            reason = missing if np.isnan(errors).any() else None if several else Reason.NO_STANDARD_ERROR
             found.append(
                 Estimate(
                     float(errors.mean()),
@@ -127,8 +128,8 @@ def fit_ladder(
         Non-embedding parameters, training tokens and final task loss (bits per byte; the paper: mean of the last 5
         checkpoints) of the small runs, shape (n_runs,).
     points
-        Loss and accuracy of the second step, final scores or all checkpoints, shape (n_points,) each. Checkpoints are
-        best smoothed (the paper: moving mean of 5, without the first tenth).
+        Loss and accuracy (in [0, 1]) of the second step, final scores or all checkpoints, shape (n_points,) each.
+        Checkpoints are best smoothed (the paper: moving mean of 5, without the first tenth).
     chance, best
         Accuracy at infinite and at no loss.
     anchor
@@ -139,12 +140,13 @@ def fit_ladder(
     Returns
     -------
     Ladder
-        With a reason where the optimiser failed.
+        NaN with a reason where the optimiser failed.
 
     Raises
     ------
     ArgumentError
-        If there are fewer than five runs (five parameters), or values are not positive.
+        If there are fewer than five runs (five parameters) or four points, values are not positive, or accuracies not
+        in [0, 1].
 
     References
     ----------
@@ -172,14 +174,23 @@ def fit_ladder(
             raise ArgumentError(name, "above 0", float(v.min()), call=call)
     x, acc = (check_vector(v, argument="points", call=call) for v in points)
     check_same_length(call=call, losses=x, accuracies=acc)
-    first, fine = _fit_loss(n, d, y, delta)
-    second, also = _fit_accuracy(x, acc, chance, best, anchor=anchor)
-    fitted = _sigmoid(x, *second)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        off = np.abs(fitted - acc) / np.abs(acc)
+    check_count(x.size + anchor, argument="number of points", call=call, minimum=4)
+    if ((acc < 0) | (acc > 1)).any():
+        bad = float(acc[(acc < 0) | (acc > 1)][0])
+        raise ArgumentError("points", "accuracies in [0, 1]", bad, "Divide percentages by 100.", call=call)
+    low, high = (check_number(v, argument=name, call=call) for name, v in (("chance", chance), ("best", best)))
+    if not 0 <= low < high <= 1:
+        raise ArgumentError("chance", "below best, both in [0, 1]", (chance, best), "Such as 0.25 and 1.", call=call)
+    if not check_number(delta, argument="delta", call=call) > 0:
+        raise ArgumentError("delta", "above 0", delta, call=call)
+    first = _fit_loss(n, d, y, delta)
+    second = _fit_accuracy(x, acc, low, high, anchor=anchor)
+    known = acc > 0
+    off = np.abs(_sigmoid(x, *second) - acc)[known] / acc[known]
     return Ladder(
         tuple(first.tolist()), tuple(second.tolist()), y.size, float((np.abs(_loss(first, n, d) - y) / y).mean()),
-        float(off[np.isfinite(off)].mean()), None if fine and also else Reason.NOT_IDENTIFIED,
+        float(off.mean()) if known.any() else math.nan,
+        Reason.NOT_IDENTIFIED if np.isnan([*first, *second]).any() else None,
     )  # fmt: skip
 
 
@@ -188,7 +199,7 @@ def _loss(p: FloatArray, n: FloatArray, d: FloatArray) -> FloatArray:
     return np.asarray(np.exp(a - alpha * np.log(n)) + np.exp(b - beta * np.log(d)) + floor, np.float64)
 
 
-def _fit_loss(n: FloatArray, d: FloatArray, y: FloatArray, delta: float) -> tuple[FloatArray, bool]:
+def _fit_loss(n: FloatArray, d: FloatArray, y: FloatArray, delta: float) -> FloatArray:
     from scipy.optimize import minimize
     from scipy.special import huber
 
@@ -214,7 +225,7 @@ def _fit_loss(n: FloatArray, d: FloatArray, y: FloatArray, delta: float) -> tupl
         for start in starts
     ]
     best = min(found, key=lambda f: float(f.fun))
-    return np.asarray(best.x, np.float64), bool(np.isfinite(best.fun))
+    return np.asarray(best.x, np.float64) if best.fun < 1e30 else np.full(5, math.nan)
 
 
 def _sigmoid(x: Any, a: float, x0: float, k: float, b: float) -> FloatArray:
@@ -223,7 +234,7 @@ def _sigmoid(x: Any, a: float, x0: float, k: float, b: float) -> FloatArray:
     return np.asarray(a * expit(k * (np.asarray(x, float) - x0)) + b, np.float64)
 
 
-def _fit_accuracy(x: FloatArray, y: FloatArray, chance: float, best: float, *, anchor: bool) -> tuple[FloatArray, bool]:
+def _fit_accuracy(x: FloatArray, y: FloatArray, chance: float, best: float, *, anchor: bool) -> FloatArray:
     from scipy.optimize import curve_fit
 
     if anchor:
@@ -233,6 +244,6 @@ def _fit_accuracy(x: FloatArray, y: FloatArray, chance: float, best: float, *, a
         found, _ = curve_fit(
             _sigmoid, x, y, p0=start, bounds=([-1.0, 0.0, 0.0, 0.0], [0.0, np.inf, np.inf, 1.0]), maxfev=200_000
         )
-    except (RuntimeError, ValueError):
-        return np.array(start), False
-    return np.asarray(found, np.float64), True
+    except RuntimeError:  # no optimum within the number of evaluations
+        return np.full(4, math.nan)
+    return np.asarray(found, np.float64)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.errors import ArgumentError
-from neff.stats import kendall_tau
+from neff.stats import kendall_tau, spearman
 from neff.stats._options import check_choice
 from neff.stats._validate import check_count, check_vector
 
@@ -67,8 +67,9 @@ def signal(scores: ArrayLike, *, kind: str = "range", relative: bool = True, ddo
     (0.5096, 0.2215)
     """
     check_choice(kind, SIGNALS, argument="kind", call="signal")
+    ddof = check_ddof(ddof, "signal")
     m = check_vector(scores, argument="scores", call="signal")
-    if m.size < 2 or m.size <= ddof:
+    if m.size < 2:
         return math.nan
     spread = _spread(m, kind, ddof)
     if not relative and kind != "gini":
@@ -126,11 +127,11 @@ def relative_noise(scores: ArrayLike, *, last: int | None = None, ddof: int = 1)
     >>> round(relative_noise(curve), 6), round(relative_noise(curve, ddof=0), 6)
     (0.031623, 0.028284)
     """
-    tail = _tail(scores, last, "relative_noise")
+    ddof, tail = check_ddof(ddof, "relative_noise"), _tail(scores, last, "relative_noise")
     if tail.size < 2:
         return math.nan
     centre = _centre(tail)
-    deviation = float(tail.std(ddof=check_ddof(ddof, "relative_noise"))) if np.ptp(tail) > 0 else 0.0
+    deviation = float(tail.std(ddof=ddof)) if np.ptp(tail) > 0 else 0.0
     return deviation / centre if centre > 0 else math.nan
 
 
@@ -225,50 +226,53 @@ def flattened_snr(scores: ArrayLike, noise: ArrayLike | Sequence[ArrayLike], *, 
     return _ratio(signal(scores), relative_noise(flat, ddof=ddof))
 
 
-def total_variation(scores: ArrayLike, *, normalise: str = "none") -> float:
-    """Return how far a training curve wanders: the mean of |step to step difference|.
+def total_variation(scores: ArrayLike, *, normalise: str = "net") -> float:
+    """Return how far a training curve wanders on its way: lower is calmer.
 
-    Use it on a whole curve, where the deviation of the last checkpoints says nothing about the way there.
+    Use it on a whole curve, where the deviation of the last checkpoints says nothing about the way there. The default
+    has no unit, and compares measures of the same checkpoints.
 
     Parameters
     ----------
     scores
         Scores by checkpoint in the order of training, shape (n,). NaN: not measured, left out.
     normalise
-        "none": mean |difference|. "range": that over the curve's range. "improvement": that minus the mean improvement
-        over the range: about 0 for a monotone curve. "net": mean |difference| over |improvement|: how many times the
-        net change was walked.
+        "net": n / (n - 1) * sum |x_(t+1) - x_t| / |x_n - x_1|, how many times the net change was walked (Hofmann et
+        al.). "none": mean |difference|. "range": that over the curve's range. "improvement": that minus the mean
+        improvement over the range, about 0 for a monotone curve (Heineman et al.).
 
     Returns
     -------
     float
-        NaN for fewer than two checkpoints, and for a constant curve where the range divides.
+        NaN for fewer than two checkpoints, for a curve that ends where it began ("net"), and for a constant curve where
+        the range divides.
 
     References
     ----------
+    Hofmann et al., Fluid Language Model Benchmarking, section 4.2. arXiv:2509.11106
     Heineman et al., Signal and Noise. arXiv:2508.13144
 
     Examples
     --------
     >>> y = [0.25, 0.30, 0.28, 0.35, 0.40, 0.38, 0.45]
+    >>> round(total_variation(y), 4)
+    1.6333
     >>> [round(total_variation(y, normalise=n), 4) for n in ("none", "range", "improvement")]
     [0.0467, 0.2333, 0.2048]
     """
-    check_choice(normalise, ("none", "range", "improvement", "net"), argument="normalise", call="total_variation")
+    check_choice(normalise, ("net", "none", "range", "improvement"), argument="normalise", call="total_variation")
     y = _tail(scores, None, "total_variation")
     if y.size < 2:
         return math.nan
-    steps, extent = np.abs(np.diff(y)), float(y.max() - y.min())
+    mean = float(np.abs(np.diff(y)).mean())
     if normalise == "none":
-        return float(steps.mean())
-    if extent == 0:
+        return mean
+    extent, gain = float(y.max() - y.min()), improvement(y)
+    if (abs(gain) if normalise == "net" else extent) == 0:
         return math.nan
-    if normalise == "range":
-        return float(steps.mean()) / extent
-    if normalise == "improvement":
-        return float(steps.mean()) / extent - improvement(y)
-    net = abs(improvement(y))
-    return float(steps.mean()) / net if net > 0 else math.nan
+    if normalise == "net":
+        return mean / abs(gain)
+    return mean / extent - (gain if normalise == "improvement" else 0.0)
 
 
 def improvement(scores: ArrayLike) -> float:
@@ -284,16 +288,18 @@ def improvement(scores: ArrayLike) -> float:
 
 
 def monotonicity(scores: ArrayLike, *, kind: str = "kendall") -> float:
-    """Return how steadily a curve rises, between -1 and 1.
+    """Return how steadily a curve rises.
 
-    Use it to ask whether a benchmark shows progress during training. Below four checkpoints it says little.
+    Use it to ask whether a benchmark shows progress during training, or is saturated. Below four checkpoints it says
+    little.
 
     Parameters
     ----------
     scores
         Scores by checkpoint in the order of training, shape (n,). NaN: not measured, left out.
     kind
-        "kendall": tau-b between the order of checkpoints and the scores. "steps": (steps up - steps down) over both.
+        "kendall": tau-b between the order of checkpoints and the scores, from -1 to 1 (Madaan et al.). "spearman":
+        |Spearman's correlation| of the two, from 0 to 1 (Hofmann et al.). "steps": (steps up - steps down) over both.
 
     Returns
     -------
@@ -303,20 +309,24 @@ def monotonicity(scores: ArrayLike, *, kind: str = "kendall") -> float:
     References
     ----------
     Madaan et al., Quantifying Variance in Evaluation Benchmarks. arXiv:2406.10229
+    Hofmann et al., Fluid Language Model Benchmarking, section 4.2. arXiv:2509.11106
 
     Examples
     --------
     >>> round(monotonicity([0.25, 0.25, 0.3, 0.28, 0.4]), 4)
     0.7379
-    >>> round(monotonicity([0.25, 0.30, 0.28, 0.35, 0.40, 0.38, 0.45], kind="steps"), 4)
-    0.3333
+    >>> y = [0.25, 0.30, 0.28, 0.35, 0.40, 0.38, 0.45]
+    >>> round(monotonicity(y, kind="spearman"), 4), round(monotonicity(y, kind="steps"), 4)
+    (0.9286, 0.3333)
     """
-    check_choice(kind, ("kendall", "steps"), argument="kind", call="monotonicity")
+    check_choice(kind, ("kendall", "spearman", "steps"), argument="kind", call="monotonicity")
     y = _tail(scores, None, "monotonicity")
     if y.size < 2:
         return math.nan
     if kind == "kendall":
         return kendall_tau(np.arange(y.size), y)
+    if kind == "spearman":
+        return abs(spearman(np.arange(y.size), y))
     steps = np.diff(y)
     up, down = int((steps > 0).sum()), int((steps < 0).sum())
     return (up - down) / (up + down) if up + down else math.nan

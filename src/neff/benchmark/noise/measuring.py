@@ -50,11 +50,12 @@ def benchmark_noise(
         From `curves_of` or `wide_curves`.
     last
         Checkpoints from the end of each run that are its noise: 30 for large runs, 5 for small ones. Runs with fewer
-        than 2 are left out of the noise.
+        than 2 are left out of signal and noise.
     signal
         How the spread of models is measured; see `neff.benchmark.noise.signal`.
     ddof
-        Of the deviation over checkpoints.
+        Of the deviation over checkpoints: 1, or 0 as in the paper's quick function, which is too small where they are
+        few. The interval is that of 1 in any case.
     small, target
         Two sizes of `curves`: decision accuracy from the one to the other over common recipes. Signal and noise are
         then of the runs of the size `small`; without, of all runs.
@@ -150,7 +151,7 @@ def _task(
         task=task, n_runs=len(measured), mean=float(means.mean()) if means.size else math.nan,
         n_checkpoints=float(np.median([t.size for t in measured])) if measured else 0.0, signal=spread, noise=noise,
         snr=snr_estimate(spread, noise, level=level),
-        total_variation=_mean([total_variation(c.score, normalise="net") for c in population]),
+        total_variation=_mean([total_variation(c.score) for c in population]),
         seed_sd=_seed_sd(own, level),
         monotonicity=_mean([monotonicity(c.score) for c in population]), decision=decision, decision_drawn=drawn,
         flattened_snr=flattened_snr([float(t[-1]) for t in measured], measured) if len(measured) > 1 else math.nan,

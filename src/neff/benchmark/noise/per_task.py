@@ -62,11 +62,12 @@ def noise_estimate(tails: Sequence[FloatArray], *, ddof: int, level: float, rho:
     if value == 0:
         reason = Reason.ALL_EQUAL
         return Estimate(0.0, level=level, n=n, n_items=len(kept), method=method, reason=reason, metric="noise")
+    honest = float(np.mean([relative_noise(tail) for tail in kept]))  # the interval is that of ddof = 1
     rho = lag_one(kept) if rho is None else rho
     df = np.array([max((tail.size - 1) * (1 - rho**2) / (1 + rho**2), 1.0) for tail in kept])
     error = math.sqrt(float((each**2 / (2 * df)).sum())) / len(kept)
     total = value**2 / (2 * error**2)
-    low, high = (value * math.sqrt(total / chi2_quantile(p, total)) for p in ((1 + level) / 2, (1 - level) / 2))
+    low, high = (honest * math.sqrt(total / chi2_quantile(p, total)) for p in ((1 + level) / 2, (1 - level) / 2))
     return Estimate(
         value, error, (low, high), level=level, df=total, n=n, n_items=len(kept), method=method, metric="noise",
         components={"lag_one": rho},
@@ -112,9 +113,8 @@ def snr_estimate(signal_: Estimate, noise: Estimate, *, level: float) -> Estimat
     method = "signal over mean noise per model"
     n = signal_.n_items
     if math.isnan(signal_.value) or math.isnan(noise.value):
-        return Estimate(
-            math.nan, level=level, n_items=n, method=method, reason=signal_.reason or noise.reason, metric="SNR"
-        )
+        why = signal_.reason if math.isnan(signal_.value) else noise.reason
+        return Estimate(math.nan, level=level, n_items=n, method=method, reason=why, metric="SNR")
     if noise.value == 0:
         value = math.inf if signal_.value > 0 else 0.0
         return Estimate(value, level=level, n_items=n, method=method, reason=Reason.NO_NOISE, metric="SNR")

@@ -156,7 +156,7 @@ class BenchmarkNoise:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
-            "schema": "neff.benchmark_noise/1",
+            "schema": "neff.benchmark-noise/1",
             "tasks": [task.to_dict() for task in self.tasks],
             "population": self.population,
             "small": self.small or None,

@@ -76,7 +76,7 @@ class SeedVariance:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
-            "schema": "neff.seed_variance/1",
+            "schema": "neff.seed-variance/1",
             "mean": self.mean.to_dict(),
             "seed_sd": self.seed_sd.to_dict(),
             "final_sd": self.final_sd.to_dict(),
@@ -141,22 +141,24 @@ def seed_variance(scores: ArrayLike, *, ddof: int = 1, level: float = 0.95) -> S
     measured = ~np.isnan(s)
     counts = measured.sum(axis=0)
     final = s[measured[:, -1], -1]
-    sds = np.array([s[measured[:, c], c].std(ddof=ddof) for c in np.flatnonzero(counts > ddof)])
+    sds = np.array([s[measured[:, c], c].std(ddof=ddof) for c in np.flatnonzero(counts > 1)])
     final_sd = sd_estimate(
-        float(final.std(ddof=ddof)) if final.size > 1 else math.nan, final.size, level, "SD at the last checkpoint"
+        float(final.std(ddof=ddof)) if final.size > 1 else math.nan, final.size, level, "SD at the last checkpoint",
+        ddof=ddof,
+    )  # fmt: skip
+    seed_sd = sd_estimate(
+        float(sds.mean()) if sds.size else math.nan, int(counts.max()), level, "SD over checkpoints", ddof=ddof
     )
-    enough = sds.size > 0 and counts.max() > 1
-    seed_sd = sd_estimate(float(sds.mean()) if enough else math.nan, int(counts.max()), level, "SD over checkpoints")
     taus = [monotonicity(row) for row in s]
     known = np.array([tau for tau in taus if not math.isnan(tau)])
     mean = _mean(final, level, "mean of the last checkpoint")
     first = s[measured[:, 0], 0]
+    constant = sum(row[own].size > 1 and np.ptp(row[own]) == 0 for row, own in zip(s, measured, strict=True))
     gain = mean.value - float(first.mean()) if first.size and s.shape[1] > 1 else math.nan
     return SeedVariance(
         mean=mean, seed_sd=seed_sd, final_sd=final_sd, monotonicity=_mean(known, level, "monotonicity (tau-b)"),
         snr=_over(mean.value, final_sd.value), snr_gain=_over(gain, final_sd.value), n_seeds=s.shape[0],
-        n_checkpoints=s.shape[1], n_constant=len(taus) - known.size,
-        warnings=_warnings(s.shape[0], s.shape[1], len(taus) - known.size),
+        n_checkpoints=s.shape[1], n_constant=constant, warnings=_warnings(s.shape[0], s.shape[1], constant),
     )  # fmt: skip
 
 
@@ -164,14 +166,14 @@ def _over(above: float, sd: float) -> float:
     return above / sd if sd > 0 else math.nan
 
 
-def sd_estimate(sd: float, n: int, level: float, metric: str) -> Estimate:
-    """Return a standard deviation of n values with its chi-squared interval."""
+def sd_estimate(sd: float, n: int, level: float, metric: str, *, ddof: int = 1) -> Estimate:
+    """Return a standard deviation of n values with its chi-squared interval, which allows for its `ddof`."""
     if n < 2:
         return Estimate(math.nan, level=level, n=n, metric=metric, reason=Reason.ONE_RUN)
     if sd <= 1e-15:
         return Estimate(sd, level=level, n=n, metric=metric, reason=Reason.ALL_EQUAL)
     df = n - 1
-    low, high = (sd * math.sqrt(df / chi2_quantile(p, df)) for p in ((1 + level) / 2, (1 - level) / 2))
+    low, high = (sd * math.sqrt((n - ddof) / chi2_quantile(p, df)) for p in ((1 + level) / 2, (1 - level) / 2))
     return Estimate(
         sd, sd / math.sqrt(2 * df), (low, high), level=level, df=df, n=n, metric=metric,
         method="chi-squared interval", assumptions=("normal over seeds",),

@@ -9,7 +9,7 @@ from typing import Any
 from neff.errors import ArgumentError
 from neff.results import json_number
 from neff.stats._special import t_quantile
-from neff.stats._validate import check_level, check_number
+from neff.stats._validate import check_count, check_level, check_number
 
 __all__ = ["NoiseVerdict", "difference_or_noise"]
 
@@ -68,7 +68,7 @@ class NoiseVerdict:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
-            "schema": "neff.noise_verdict/1",
+            "schema": "neff.noise-verdict/1",
             "difference": self.difference,
             "seed_limit": json_number(self.seed_limit),
             "sampling_limit": json_number(self.sampling_limit),
@@ -139,7 +139,7 @@ def difference_or_noise(
     for name, value in (("seed_sd", sd), ("paired_se", se)):
         if value < 0:
             raise ArgumentError(name, "0 or more", value, call=call)
-    if n_seeds is not None and n_seeds < 2:
+    if n_seeds is not None and check_count(n_seeds, argument="n_seeds", call=call) < 2:
         raise ArgumentError("n_seeds", "2 or more", n_seeds, "One seed has no deviation: leave seed_sd out.", call=call)
     p = (1 + level) / 2
     z, t = t_quantile(p, math.inf), t_quantile(p, math.inf if n_seeds is None else n_seeds - 1)

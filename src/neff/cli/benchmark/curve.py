@@ -52,7 +52,7 @@ def curve(
         Seed of the random numbers.
     """
     from neff.benchmark.factorial import fit_learning_curve
-    from neff.cli.benchmark.factors import numbers_of, table_of
+    from neff.cli.benchmark.tables import numbers_of, table_of
     from neff.cli.delivery import prepare
     from neff.cli.records import existing
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
 from neff.cli.options import NO_OUTPUT, STATISTICS, Input, Number, Output, Whole
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-__all__ = ["factors", "numbers_of", "table_of"]
+__all__ = ["factors"]
 
 GRID = Group("Grid", sort_key=1)
 Column = Annotated[str | None, Parameter(group=GRID)]
@@ -73,6 +69,7 @@ def factors(
         Seed of the random numbers.
     """
     from neff.benchmark.factorial import factorial
+    from neff.cli.benchmark.tables import numbers_of, table_of
     from neff.cli.delivery import prepare
     from neff.cli.progress import progress
     from neff.cli.records import existing
@@ -95,47 +92,3 @@ def factors(
         )  # fmt: skip
     delivery.put_out(result, [f"note: {note}" for note in result.notes])
     return 0
-
-
-def table_of(paths: Sequence[Path], names: Sequence[str]) -> dict[str, list[Any]]:
-    """Return the named columns of all files.
-
-    Raises
-    ------
-    ArgumentError
-        If a column is missing.
-    RecordsError
-        If a file cannot be read.
-    """
-    from neff.cli.benchmark.rank import read_columns
-    from neff.errors import ArgumentError
-
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    for path in paths:
-        table = read_columns(path)
-        for name, values in columns.items():
-            if name not in table:
-                raise ArgumentError("column", f"in {path.name}", name, f"It has {sorted(table)}.")
-            values.extend(table[name])
-    return columns
-
-
-def numbers_of(values: Sequence[Any], name: str) -> list[float]:
-    """Return a column as numbers, NaN where it is empty.
-
-    Raises
-    ------
-    ArgumentError
-        If a value is no number.
-    """
-    from neff.errors import ArgumentError
-
-    found = []
-    for row, value in enumerate(values, start=1):
-        if value is None or value == "":
-            found.append(float("nan"))
-        elif isinstance(value, str | bytes):
-            raise ArgumentError(name, "a number in every row", value, f"See row {row}.")
-        else:
-            found.append(float(value))
-    return found

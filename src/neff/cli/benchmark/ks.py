@@ -100,20 +100,17 @@ def ks(
 
 def _grouped(paths: tuple[Path, ...], names: tuple[str, ...]) -> dict[tuple[str, ...], list[float]]:
     """Return the values by all but the last column, in the order of rows; NaN where a cell is no number."""
-    from neff.cli.benchmark.noise import find, stacked
-    from neff.cli.benchmark.rank import read_columns
+    from neff.benchmark.noise.curves import word
+    from neff.cli.benchmark.noise import find
+    from neff.cli.benchmark.tables import read_columns, stacked
 
     columns = stacked([read_columns(path) for path in paths])
     for role, name in zip(("model", "task", "value")[-len(names) :], names, strict=True):
         find(role, name, columns)
     found: dict[tuple[str, ...], list[float]] = {}
     for row in zip(*(columns[name] for name in names), strict=True):
-        found.setdefault(tuple(map(_word, row[:-1])), []).append(_number(row[-1]))
+        found.setdefault(tuple(map(word, row[:-1])), []).append(_number(row[-1]))
     return found
-
-
-def _word(cell: Any) -> str:
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 def _number(cell: Any) -> float:

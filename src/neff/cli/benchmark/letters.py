@@ -48,7 +48,7 @@ def letters(
         Coverage of the intervals.
     """
     from neff.benchmark.survey import letter_bias
-    from neff.cli.benchmark.rank import read_columns
+    from neff.cli.benchmark.tables import read_columns
     from neff.cli.delivery import prepare
     from neff.cli.records import existing
     from neff.errors import ArgumentError

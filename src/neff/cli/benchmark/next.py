@@ -65,7 +65,7 @@ def next(  # noqa: A001
     seed
         Of randomesque.
     """
-    from neff.benchmark.fluid.next_items import next_items
+    from neff.benchmark.fluid.asking import next_items
     from neff.benchmark.irt import ItemBank, responses_of
     from neff.cli.delivery import prepare
     from neff.cli.records import read_records

@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter
 from neff.cli.options import NO_OUTPUT, STATISTICS, Input, Names, Number, Output, Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 __all__ = ["noise"]
 
@@ -86,7 +86,8 @@ def noise(
         Of those draws.
     """
     from neff.benchmark.noise import benchmark_noise, curves_of, wide_curves
-    from neff.cli.benchmark.rank import read_columns
+    from neff.benchmark.noise.curves import word
+    from neff.cli.benchmark.tables import numbers_of, read_columns, stacked
     from neff.cli.delivery import prepare
     from neff.cli.progress import progress
     from neff.cli.records import existing
@@ -104,19 +105,19 @@ def noise(
         raise ArgumentError("score", "a column", None, f"{fix} The file has {sorted(columns)[:20]}.")
     with progress("measuring", quiet=output.quiet):
         if task is None and (len(wanted) > 1 or repeat is None):
-            lower = [name for name in wanted if any(fnmatchcase(name, one) for one in lower_is_better)]
+            lower = chosen(lower_is_better, wanted, "lower_is_better")
             curves = wide_curves(
                 columns, run=names["run"], step=names["step"], scores=wanted, lower_is_better=lower, pattern=pattern,
                 seed=repeat,
             )  # fmt: skip
         else:
-            of = [] if task is None else columns[find("task", task, columns)]
-            lower = [name for name in {str(x) for x in of} if any(fnmatchcase(name, one) for one in lower_is_better)]
-            at, values = (numbers(columns[name], name) for name in (names["step"], wanted[0]))
+            of = [wanted[0]] * len(columns[wanted[0]]) if task is None else columns[find("task", task, columns)]
+            lower = chosen(lower_is_better, sorted({word(x) for x in of}), "lower_is_better")
+            at, values = (numbers_of(columns[name], name) for name in (names["step"], wanted[0]))
             curves = curves_of(
-                columns[names["run"]], at, values, task=of or wanted[0], pattern=pattern,
+                columns[names["run"]], at, values, task=of, pattern=pattern,
                 seed=columns[find("repeat", repeat, columns)] if repeat else None,
-                lower_is_better=lower if of else bool(lower_is_better),
+                lower_is_better=lower,
             )  # fmt: skip
         result = benchmark_noise(
             curves,
@@ -131,16 +132,6 @@ def noise(
         )
     delivery.put_out(result, [f"note: {warning}" for warning in result.warnings])
     return 0
-
-
-def stacked(tables: Sequence[dict[str, list[Any]]]) -> dict[str, list[Any]]:
-    """Return several tables under one another; a column that one does not have is empty there."""
-    names = list(dict.fromkeys(name for table in tables for name in table))
-    lengths = [len(next(iter(table.values()))) for table in tables]
-    return {
-        name: [cell for table, n in zip(tables, lengths, strict=True) for cell in table.get(name, [None] * n)]
-        for name in names
-    }
 
 
 def find(role: str, name: str | None, columns: dict[str, list[Any]]) -> str:
@@ -160,8 +151,8 @@ def find(role: str, name: str | None, columns: dict[str, list[Any]]) -> str:
     return name
 
 
-def chosen(patterns: Sequence[str], columns: dict[str, list[Any]], argument: str) -> list[str]:
-    """Return the columns that are named, or match a pattern, in the order of the file.
+def chosen(patterns: Sequence[str], columns: Collection[str], argument: str) -> list[str]:
+    """Return the names (of columns, or tasks) that are given, or match a pattern, in their order.
 
     Raises
     ------
@@ -174,22 +165,3 @@ def chosen(patterns: Sequence[str], columns: dict[str, list[Any]], argument: str
         if not any(name == one or fnmatchcase(name, one) for name in columns):
             raise ArgumentError(argument, "in the file", one, f"It has {sorted(columns)[:20]}.")
     return [name for name in columns if any(name == one or fnmatchcase(name, one) for one in patterns)]
-
-
-def numbers(cells: Sequence[Any], name: str) -> list[float]:
-    """Return cells as numbers, NaN where empty.
-
-    Raises
-    ------
-    ArgumentError
-        If a cell is text.
-    """
-    from neff.errors import ArgumentError
-
-    found = []
-    for k, cell in enumerate(cells):
-        try:
-            found.append(float("nan") if cell is None else float(cell))
-        except (TypeError, ValueError):
-            raise ArgumentError(name, "a column of numbers", cell, f"Row {k + 1}.") from None
-    return found

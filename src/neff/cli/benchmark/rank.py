@@ -119,7 +119,8 @@ def read_battles(paths: tuple[Path, ...], named: dict[str, str | None], covariat
     """
     import numpy as np
 
-    from neff.benchmark.pairwise import battles_of
+    from neff.benchmark.pairwise.battles import battles_of, outcomes_of
+    from neff.cli.benchmark.tables import numbers_of, read_columns
     from neff.errors import ArgumentError
 
     tables = [read_columns(path) for path in paths]
@@ -133,8 +134,8 @@ def read_battles(paths: tuple[Path, ...], named: dict[str, str | None], covariat
             columns.setdefault(role, []).extend(table[name])
     options = {role: columns[role] for role in ("weight", "cluster") if role in columns}
     told = battles_of(columns["left"], columns["right"], columns["winner"], **options)
-    keep = np.array([w is not None and w == w and w != "" for w in columns["winner"]])
-    return told, {c: np.asarray(columns[f"+{c}"], np.float64)[keep] for c in covariates}
+    keep = ~np.isnan(outcomes_of(columns["winner"])[0])
+    return told, {c: np.array(numbers_of(columns[f"+{c}"], c))[keep] for c in covariates}
 
 
 def _column(role: str, name: str | None, table: dict[str, Any]) -> str | None:
@@ -146,52 +147,3 @@ def _column(role: str, name: str | None, table: dict[str, Any]) -> str | None:
     if found is None:
         raise ArgumentError(role, "a column", None, f"Name it: --{role} NAME. The file has {sorted(table)}.")
     return found
-
-
-def read_columns(path: Path) -> dict[str, list[Any]]:
-    """Return the columns of a table of any kind: CSV (also compressed), JSON Lines, or Parquet.
-
-    Raises
-    ------
-    RecordsError
-        If the file is missing or cannot be read.
-    """
-    import csv
-    import gzip
-    import json
-
-    from neff.errors import MissingExtraError, RecordsError
-
-    if not path.is_file():
-        raise RecordsError(f"{path}: there is no such file.", "Check the path.")
-    name = path.name.lower().removesuffix(".gz")
-    try:
-        if name.endswith(".parquet"):
-            try:
-                import duckdb
-            except ImportError as error:
-                raise MissingExtraError("Reading Parquet", "big") from error
-            with duckdb.connect() as connection:
-                relation = connection.read_parquet(str(path))
-                values = relation.fetchall()
-                return {c: [row[i] for row in values] for i, c in enumerate(relation.columns)}
-        opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rt", encoding="utf-8", newline="") as file:
-            if name.endswith((".jsonl", ".ndjson")):
-                rows = [json.loads(line) for line in file if line.strip()]
-            else:
-                rows = [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(file)]
-    except (OSError, ValueError, csv.Error) as error:
-        raise RecordsError(f"{path} cannot be read: {error}.", "Give a CSV, JSON Lines or Parquet file.") from error
-    if not rows:
-        raise RecordsError(f"{path} has no rows.", "Give a file with one row per battle.")
-    return {c: [row.get(c) for row in rows] for c in rows[0]}
-
-
-def _number(text: str | None) -> Any:
-    if text is None or text == "":
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        return text

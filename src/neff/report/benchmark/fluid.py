@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neff.benchmark.fluid.next_items import NextItems
+from neff.benchmark.fluid.asking import NextItems
 from neff.benchmark.fluid.replay_result import FluidReplay
 from neff.report.document import Bullets, Document, Fact, Notice, Section, TableBlock, document, gate_notices
 from neff.report.line_chart import LineChart, Series, line_figure
