@@ -10,6 +10,7 @@ import pytest
 
 from neff.errors import ArgumentError
 from neff.results import Reason
+from neff.stats._special import normal_quantile
 from neff.testing import coverage_band
 from neff.train.baselines import bandit_baselines, bandit_scores, baseline_variance
 
@@ -92,3 +93,14 @@ def test_one_sample_has_no_variance():
 def test_bad_input(call, text):
     with pytest.raises(ArgumentError, match=text):
         call()
+
+
+def test_the_interval_of_a_variance_is_not_below_zero_and_never_collapses():
+    few = baseline_variance([[1.0], [0.0], [0.0], [0.0]], [1.0, 1.0, 1.0, 1.0], {"none": 0.0})["none"]
+    assert few.standard_error * normal_quantile(0.975) > few.value
+    assert few.interval[0] == 0
+    equal = baseline_variance([[1.0], [-1.0]], [1.0, 1.0], {"none": 0.0})["none"]
+    assert equal.value == 2
+    assert all(map(math.isnan, equal.interval))
+    text = str(baseline_variance([[1.0], [-1.0], [0.1]], [1.0, 0.1, 3.0], {"none": 0.0}, level=0.995))
+    assert "99.5% interval" in text

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from neff.errors import ArgumentError
 from neff.reasons import Reason
 from neff.stats.weights import ess
 from neff.train.ess import EssEstimate, ess_estimate
@@ -170,3 +171,26 @@ def test_a_small_batch_overstates_the_share(v, mean):
     rng = np.random.default_rng(5)
     values = [of(rng.normal(0, math.sqrt(v), 64)).value for _ in range(1500)]
     assert np.mean(values) == pytest.approx(mean, abs=0.006)
+
+
+def test_arguments_are_checked_by_name():
+    x = np.zeros(31)
+    with pytest.raises(ArgumentError, match=r"level must be a number between 0 and 1, got 95\. Did you mean 0.95"):
+        ess_estimate(x, x, x + 1, level=95)
+    with pytest.raises(ArgumentError, match=r"log_sum must be .*nan"):
+        ess_estimate(x * math.nan, x, x + 1)
+    with pytest.raises(ArgumentError, match="count must be as long as"):
+        ess_estimate(x, x, x[:3] + 1)
+    infinite = ess_estimate([0.0, math.inf, 1.0, 2.0], [0.0, math.inf, 2.0, 4.0], [1, 1, 1, 1])
+    assert infinite.reason is Reason.INFINITE_WEIGHT
+    assert math.isnan(infinite.value)
+
+
+def test_clusters_may_have_any_names():
+    log_w = np.random.default_rng(0).normal(0, 0.3, 60)
+    names = np.arange(60) % 30
+    plain = of(log_w, names)
+    for other in (names.astype(np.int64) * 10**15 - 7, np.array([f"prompt {k}" for k in names]), names - 5.5):
+        named = of(log_w, other)
+        assert named.standard_error == pytest.approx(plain.standard_error, rel=1e-9)
+        assert named.n_clusters == 30

@@ -13,8 +13,7 @@ from neff.report.text import Name, plural
 from neff.results import Table
 from neff.train.batch_size.curve import CheckpointedBatchSizes
 from neff.train.batch_size.definitions import BATCH_SIZE_DEFINITIONS
-from neff.train.batch_size.result import CriticalBatchSize, batch_number
-from neff.train.batch_size.tradeoff import Tradeoff
+from neff.train.batch_size.result import CriticalBatchSize, Tradeoff, batch_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

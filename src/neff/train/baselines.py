@@ -74,7 +74,7 @@ class BaselineVariance:
             Column("value", "Variance", "number", 6),
         ]
         if not self.exact:
-            columns.append(Column("interval", f"{self.level:.0%} interval", "interval"))
+            columns.append(Column("interval", f"{100 * self.level:g}% interval", "interval"))
         columns += [Column("ratio", "of the first", "number", 3), Column("bias", "Bias", "number", 3)]
         return Table(tuple(columns), tuple(tuple(getattr(row, c.name) for c in columns) for row in self.rows))
 
@@ -176,7 +176,7 @@ def baseline_variance(
             np.float64
         )
         mean, value, error = _moments((weights * (reward - base))[:, None] * score, share)
-        interval = (value - z * error, value + z * error)
+        interval = (max(value - z * error, 0.0), value + z * error) if error > 0 else (math.nan, math.nan)
         first = rows[0].value if rows else value
         ratio = value / first if first > 0 else math.nan
         length = float(np.linalg.norm(truth))

@@ -10,11 +10,14 @@ import numpy as np
 
 from neff.reasons import Reason
 from neff.results._common import from_json, json_value, known_fields, pair_from_json
+from neff.stats._validate import check_codes, check_level, check_same_length, check_vector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
+
+    from neff.stats._validate import FloatArray
 
 __all__ = ["COLLAPSED_BELOW", "EVEN_SHARE", "FEWEST_CLUSTERS", "FEWEST_EVEN", "EssEstimate", "ess_estimate"]
 
@@ -95,10 +98,10 @@ class EssEstimate:
 
 
 def ess_estimate(
-    log_sum: NDArray[np.float64],
-    log_sum_squares: NDArray[np.float64],
-    count: NDArray[np.float64],
-    cluster: NDArray[Any] | None = None,
+    log_sum: ArrayLike,
+    log_sum_squares: ArrayLike,
+    count: ArrayLike,
+    cluster: ArrayLike | None = None,
     *,
     level: float = 0.95,
     n_eff_of: str = "",
@@ -112,8 +115,7 @@ def ess_estimate(
     count
         Weights in each part, shape (k,). A part of one weight has log_sum = log w and log_sum_squares = 2 log w.
     cluster
-        Which cluster each part belongs to, shape (k,): whole numbers from 0 on, or any floats. Each part is its own by
-        default.
+        Which cluster each part belongs to, shape (k,): numbers or texts. Each part is its own by default.
     level
         Coverage of the interval.
     n_eff_of
@@ -123,6 +125,11 @@ def ess_estimate(
     -------
     EssEstimate
         The share, its jackknife standard error and interval.
+
+    Raises
+    ------
+    ArgumentError
+        If lengths differ, a value is NaN, or the level is not in (0, 1).
 
     Notes
     -----
@@ -143,20 +150,22 @@ def ess_estimate(
     >>> print(ess_estimate(log_w, 2 * log_w, np.ones(4)))
     0.6447 of n = 4, collapsed: the floor is 0.2500 and the value means nothing
     """
-    n = int(count.sum())
-    top = float(log_sum.max()) if log_sum.size else -math.inf
+    first, second, counts, code = _checked(log_sum, log_sum_squares, count, cluster)
+    level = check_level(level, call="ess_estimate")
+    n = int(counts.sum())
+    top = float(first.max()) if first.size else -math.inf
     base: dict[str, Any] = {"level": level, "n": n, "n_eff_of": n_eff_of, "floor": 1 / n if n else math.nan}
     if n == 0:
         return EssEstimate(**base, reason=Reason.EMPTY)
     if top == -math.inf:
         return EssEstimate(**base, reason=Reason.ZERO_WEIGHT)
-    parts = [np.exp(log_sum - top), np.exp(log_sum_squares - 2 * top), count]
+    if top == math.inf:
+        return EssEstimate(**base, reason=Reason.INFINITE_WEIGHT)
+    parts = [np.exp(first - top), np.exp(second - 2 * top), counts]
     total, squares, _ = (float(part.sum()) for part in parts)
     value = min(max(total * total / (squares * n), 1 / n), 1.0)
-    if cluster is not None:
-        code = cluster if cluster.dtype.kind == "i" else np.unique(cluster, return_inverse=True)[1]
-        there = np.bincount(code) > 0
-        parts = [np.bincount(code, part)[there] for part in parts]
+    if code is not None:
+        parts = [np.bincount(code, part) for part in parts]
     k = len(parts[0])
     even = min(squares * squares / float((parts[1] ** 2).sum()), _expected_even(parts))
     collapsed = n >= FEWEST and value * n < COLLAPSED_BELOW
@@ -182,6 +191,20 @@ def ess_estimate(
     half = t_quantile((1 + level) / 2, k - 1) * log_se
     ends = tuple(min(max(math.exp(min(centre + sign * half, 0.0)), 1 / n), 1.0) for sign in (-1, 1))
     return EssEstimate(**base, interval=(ends[0], ends[1]))
+
+
+def _checked(
+    log_sum: ArrayLike, log_sum_squares: ArrayLike, count: ArrayLike, cluster: ArrayLike | None
+) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.intp] | None]:
+    """Return the parts as vectors of one length, and the number of the cluster of each."""
+    call = "ess_estimate"
+    first = check_vector(log_sum, argument="log_sum", call=call, allow_inf=True)
+    second = check_vector(log_sum_squares, argument="log_sum_squares", call=call, allow_inf=True)
+    counts = check_vector(count, argument="count", call=call)
+    check_same_length(call=call, log_sum=first, log_sum_squares=second, count=counts)
+    if cluster is None:
+        return first, second, counts, None
+    return first, second, counts, check_codes(cluster, argument="cluster", call=call, length=first.size)[0]
 
 
 def _expected_even(parts: list[NDArray[np.float64]]) -> float:

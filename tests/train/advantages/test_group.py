@@ -23,7 +23,12 @@ from neff.train.advantages import (
     whiten,
 )
 from neff.train.advantages.reinforce import RunningBaseline
-from neff.train.advantages.warnings import LoneResponseWarning, NoRewardsWarning, UnscoredRewardWarning
+from neff.train.advantages.warnings import (
+    DroppedWeightWarning,
+    LoneResponseWarning,
+    NoRewardsWarning,
+    UnscoredRewardWarning,
+)
 
 R = torch.tensor([1.0, 0.0, 0.5, 2.0, -1.0])
 GROUP = ["a", "a", "a", "b", "b"]
@@ -272,7 +277,8 @@ def test_optimal_token_baseline_is_that_of_verl(verl, weighted, zero_tail):
     _, token, mask, group, g = random_batch(5)
     token = token + 0.1 * torch.randn(11, 7, generator=g)
     lp = -torch.rand(11, 7, generator=g) * 3
-    squares = torch.rand(11, 7, generator=g)
+    pi = lp.exp()
+    squares = pi**2 + (1 - pi) ** 2 * torch.rand(11, 7, generator=g)  # of a distribution that gives pi to the token
     weights = torch.rand(11, 7, generator=g) + 0.5 if weighted else None
     with pytest.warns(LoneResponseWarning):
         ours = optimal_token_advantage(
@@ -293,3 +299,44 @@ def test_optimal_token_baseline_drops_what_is_not_scored():
     assert output.valid.tolist() == [True, True, False]
     with pytest.raises(ArgumentError, match="sum_pi_squared must be of the shape"):
         optimal_token_advantage(token, [1, 1, 1], mask, lp=mask, sum_pi_squared=mask[:, :1])
+
+
+@pytest.mark.parametrize("which", ["lp", "sum_pi_squared", "weights"])
+def test_a_response_without_a_score_norm_is_dropped_from_the_token_baseline(which):
+    rng = torch.Generator().manual_seed(0)
+    rewards, mask = torch.rand(5, 3, generator=rng), torch.ones(5, 3)
+    given = {"lp": -torch.rand(5, 3, generator=rng), "sum_pi_squared": torch.full((5, 3), 0.5)}
+    given["weights"] = 1 + torch.rand(5, 3, generator=rng)
+    left = [0, 1, 3, 4]
+    expected = optimal_token_advantage(
+        rewards[left], [1, 1, 2, 2], mask[left], **{k: v[left] for k, v in given.items()}
+    )
+    given[which] = given[which].clone()
+    given[which][2, 1] = math.nan
+    with pytest.warns(DroppedWeightWarning):
+        found = optimal_token_advantage(rewards, [1, 1, 1, 2, 2], mask, **given)
+    assert found.valid.tolist() == [True, True, False, True, True]
+    torch.testing.assert_close(found.advantages[left], expected.advantages)
+    assert not found.advantages[2].any()
+
+
+def test_rounding_of_a_sharp_policy_does_not_blow_up_the_token_baseline():
+    """1 - 2 pi + sum pi^2 is 0 or more, and below it by rounding where pi is 1 in single precision."""
+    rewards, mask = torch.tensor([[1.0], [0.0]]), torch.ones(2, 1)
+    squares = torch.tensor([[1.0 - 6e-8], [1.0 + 5e-8]], dtype=torch.float64)
+    found = optimal_token_advantage(rewards, [1, 1], mask, lp=torch.zeros(2, 1), sum_pi_squared=squares)
+    assert 0 <= found.baseline[0] <= 1
+
+
+def test_whitening_whole_numbers_gives_floats():
+    found = whiten(torch.tensor([1, 2, 2, 7]))
+    torch.testing.assert_close(found, whiten(torch.tensor([1.0, 2.0, 2.0, 7.0])))
+    assert whiten(torch.tensor([3, 3])).tolist() == [0.0, 0.0]
+    assert whiten(torch.tensor([3, 3])).is_floating_point()
+
+
+def test_warnings_are_at_the_line_of_the_caller():
+    for advantage in (group_advantage, group_centered_advantage, leave_one_out_advantage):
+        with pytest.warns(UnscoredRewardWarning) as caught:
+            advantage([1.0, 0.0, math.nan], [0, 0, 0])
+        assert caught[0].filename == __file__

@@ -201,3 +201,17 @@ def test_unbiased_with_the_greedy_response_but_not_with_a_mean_of_the_samples():
     assert np.abs(biased).max() > 20
     large = np.abs(exact) > 0.02
     np.testing.assert_allclose(shrunk[large], 0.5, atol=0.02)  # estimated: 1 - 1/N at equal norms
+
+
+def test_whole_number_rewards_may_lack_a_greedy_one():
+    with pytest.warns(UnscoredRewardWarning):
+        found = remax_advantage([1, 0, 1], [0.5, math.nan, 1.0])
+    assert found.advantages.tolist() == [0.5, 0.0, 0.0]
+    assert found.valid.tolist() == [True, False, True]
+
+
+def test_returns_come_in_the_type_of_the_rewards():
+    lp, mask = torch.full((2, 3), -1.0), torch.ones(2, 3)
+    for kind in (torch.float32, torch.float64):
+        found = remax_kl_returns(torch.tensor([1.0, 0.5], dtype=kind), [0.4, 0.5], lp, lp, mask)
+        assert found.advantages.dtype == kind

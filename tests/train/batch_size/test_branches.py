@@ -123,7 +123,7 @@ def test_the_rule_of_the_learning_rate():
     assert learning_rate_factor(4, torch.optim.SGD(weights, lr=0.1)) == 4.0
     assert learning_rate_factor(4, "anything", rule=lambda k: k**0.25) == pytest.approx(math.sqrt(2), rel=1e-12)
     assert learning_rate_factor(4, "anything", rule="none") == 1.0
-    with pytest.raises(ArgumentError, match=r"optimizer must be Adam.*got 'LBFGS'"):
+    with pytest.raises(ArgumentError, match=r"optimizer must be SGD, Adam.*got 'LBFGS'"):
         learning_rate_factor(4, torch.optim.LBFGS(weights))
 
 

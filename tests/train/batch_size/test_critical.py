@@ -177,3 +177,9 @@ def test_checkpoints_come_in_order_and_say_their_names():
     assert json.dumps(found.to_dict(), allow_nan=False)
     with pytest.raises(ArgumentError, match="one checkpoint or more"):
         critical_batch_sizes({})
+
+
+def test_a_smallest_batch_that_diverged_leaves_no_huge_number():
+    found = critical_batch_size([32, 64, 128], [[math.inf, 2.0, 2.1], [math.inf, 2.1, 2.2]], rng=0)
+    assert found.rows[1].interval == (-math.inf, -math.inf)
+    assert found.to_dict()["batch_sizes"][1]["interval"] == [None, None]

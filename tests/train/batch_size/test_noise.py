@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from neff.errors import ArgumentError
 from neff.reasons import Reason
+from neff.stats._special import t_quantile
 from neff.train.batch_size import (
     NoiseAccumulator,
     expected_phi,
@@ -201,3 +202,14 @@ def test_modules_are_sorted_by_their_noise():
     assert "loud" in str(found)
     with pytest.raises(ArgumentError, match="same modules"):
         module_noise_scales({"a": [1.0]}, {"b": [1.0]}, b_small=1, b_big=2)
+
+
+def test_an_unbounded_interval_never_leaves_its_own_value_out():
+    """The squared gradient is not told from 0, and Fieller's set has a hole above the estimate."""
+    from neff.train.batch_size.noise import Moments2, ratio_interval, scale_from_moments
+
+    n = 13
+    q = t_quantile(0.975, n - 1) ** 2 / n
+    moments = Moments2(trace=0.1, signal=1.0, var_trace=0.5 / q, var_signal=4 / q, covariance=1.372 / q, n=n)
+    assert ratio_interval(moments, 0.95) == (0.0, math.inf)
+    assert scale_from_moments(moments, 1, 64, 0.95, n).value == pytest.approx(0.1)

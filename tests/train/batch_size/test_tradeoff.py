@@ -107,3 +107,18 @@ def test_what_cannot_be_used_is_refused():
         fit_tradeoff([16, 32], [10.0, 0.0])
     with pytest.raises(ArgumentError, match="'warn' or 'drop'"):
         fit_tradeoff([16, 32], [10.0, 12.0], left_branch="ignore")
+
+
+def test_single_runs_beside_repeated_ones_do_not_narrow_the_interval():
+    """The spread of a batch size with one run is taken from the others; without it, coverage is about a quarter."""
+    runs = np.where(SIZES == 128, 6, 1)
+    batch = np.repeat(SIZES, runs)
+    rng = np.random.default_rng(7)
+    hits = 0
+    for i in range(200):
+        cost = 10 * (1 + batch / 200) * np.exp(0.05 * rng.normal(size=batch.size))
+        found = fit_tradeoff(batch, cost, rng=i, n_resamples=400)
+        low, high = found.interval
+        hits += math.isnan(low) or low <= 200 <= high
+    assert 0.88 <= hits / 200 <= 1
+    assert any("One run at batch 16, 32" in warning for warning in found.warnings)

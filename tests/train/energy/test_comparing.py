@@ -192,3 +192,31 @@ def test_what_cannot_be_used_is_refused():
         compare_energy([EnergyRun("a", 1.0, block="x"), EnergyRun("b", 2.0)])
     with pytest.raises(ArgumentError, match="discard_first must be left out"):
         compare_energy([1.0, 2.0], ["a", "b"], discard_first=True)
+
+
+def test_a_margin_far_below_the_spread_is_no_error():
+    rng = np.random.default_rng(0)
+    study = compare_energy(np.exp(rng.normal(5, 0.5, 8)), ["a"] * 4 + ["b"] * 4, margin=1e-5)
+    assert math.isnan(study.comparisons[0].runs_needed)
+    assert study.comparisons[0].finding == "not told apart"
+    assert str(study)
+
+
+def test_equivalence_is_adjusted_for_all_pairs_too():
+    rng = np.random.default_rng(1)
+    names = [f"s{k}" for k in range(5)]
+    logs = rng.normal(0, 0.02, (5, 7))
+    rows = [EnergyRun(name, 100 * math.exp(v), block=str(j)) for name, row in zip(names, logs, strict=True)
+            for j, v in enumerate(row)]  # fmt: skip
+    raw = {(c.a, c.b): c.p_equivalence for c in compare_energy(rows, correction="none").comparisons}
+    held = {(c.a, c.b): c.p_equivalence for c in compare_energy(rows, correction="bonferroni").comparisons}
+    assert held == pytest.approx({pair: min(10 * p, 1.0) for pair, p in raw.items()}, rel=1e-9)
+    found = compare_energy(rows, correction="bonferroni").comparisons
+    assert any(c.finding == "equivalent" for c in compare_energy(rows, correction="none").comparisons)
+    assert all(c.p_equivalence < 0.05 for c in found if c.finding == "equivalent")
+
+
+def test_a_setting_without_a_usable_run_says_so():
+    study = compare_energy([5.0, 6.0, math.nan, math.nan], ["a", "a", "b", "b"], baseline="b")
+    (pair,) = study.comparisons
+    assert (pair.finding, pair.reason) == ("not graded", Reason.EMPTY)

@@ -157,3 +157,26 @@ def test_measured_runs_can_be_compared():
         for name, joules in (("a", 50.0), ("a", 51.0), ("b", 70.0), ("b", 72.0))
     ]
     assert compare_energy(runs).comparisons[0].finding == "less energy"
+
+
+def test_gaps_missing_samples_and_resolution_of_sampled_power_are_kept():
+    times = [0.0, 1.0, 2.0, 3.0, 23.0, 24.0, 25.0]
+    meter = metered([100.0, 100.0, math.nan, 100.0, 100.0, 100.0, 100.0], unit="watts", times=times, n=7)
+    run = meter.run("amp", meter="gpu")
+    assert run.joules == meter.joules["gpu"] == 500.0  # 25 seconds without the gap of 20
+    assert (run.n_gaps, run.gap_seconds, run.n_missing, run.resolution) == (1, 20.0, 1, 100.0)
+
+
+def test_a_day_of_samples_is_added_up_at_once():
+    from time import process_time
+
+    n = 86_400
+    meter = EnergyMeter(
+        [Sensor("gpu:0", "gpu", "watts", lambda: 1.0)], interval=1e6, clock=map(float, range(n)).__next__
+    )
+    with meter:
+        for _ in range(n - 2):
+            meter.sample()
+        start = process_time()
+    assert meter.joules["gpu"] == n - 1
+    assert process_time() - start < 2  # it went with the square of the samples: a minute

@@ -354,3 +354,91 @@ def test_ess_and_with_it_the_cap_do_not_see_a_shift_but_the_mean_ratio_does(rng,
     one, two = (ess_adaptive(lp, x, a, mask) for x in (blp, blp - shift))
     torch.testing.assert_close(two.ess_token, one.ess_token)
     torch.testing.assert_close(two.metrics["log_mean_ratio"], one.metrics["log_mean_ratio"] + shift)
+
+
+def test_many_ratios_at_the_bound_have_their_share():
+    """The squares of three ratios of e^44 are no float in single precision any more; all equal, the share is 1."""
+    lp = torch.full((2, 7), -1.0)
+    with pytest.warns(RatioShiftWarning):
+        out = reinforce(lp, lp - 43.9, torch.tensor([1.0, -1.0]), torch.ones(2, 7))
+    assert float(out.ess_token) == pytest.approx(1, rel=1e-6)
+
+
+def test_a_saturated_ratio_keeps_its_weight():
+    """Advantage below 0: nothing clips it, so that its weight stays at e^44 and does not fall to 0."""
+    lp = torch.full((9, 3), -1.0)
+    for f in (rloo, ppo_clip, opsm):
+        with pytest.warns(RatioOverflowWarning):
+            out = f(lp, lp - 50.0, torch.full((9,), -1.0), torch.ones(9, 3), olp=None)
+        torch.testing.assert_close(out.weights, torch.full((9, 3), math.exp(44.0)), rtol=1e-5, atol=0)
+
+
+def test_aggregating_whole_numbers_is_refused_and_half_precision_is_widened():
+    mask = torch.ones(2, 3)
+    with pytest.raises(ArgumentTypeError, match="values must be a tensor of floats"):
+        aggregate(torch.ones(2, 3, dtype=torch.long), mask, how="token-mean")
+    half = torch.full((2, 3), 1 / 3, dtype=torch.bfloat16).requires_grad_()
+    found = aggregate(half, mask, how="token-mean", n_tokens=7)
+    assert found.item() == pytest.approx(6 * half[0, 0].item() / 7, rel=1e-6)
+    found.backward()
+    assert half.grad.dtype == torch.bfloat16
+
+
+def test_arguments_of_rloo_that_are_no_tensors_are_named():
+    lp, blp, _, mask = batch()
+    with pytest.raises(ArgumentTypeError, match="advantages must be a tensor"):
+        rloo(lp, blp, [1.0, -1.0, 0.5], mask)
+    with pytest.raises(ArgumentError, match="advantages must be of shape"):
+        rloo(lp, blp, torch.tensor(1.0), mask)
+
+
+def test_two_ratios_at_the_bound_have_a_finite_product():
+    lp = torch.full((3, 50), -1.0).requires_grad_()
+    now, a, mask = lp.detach(), torch.full((3,), -1.0), torch.ones(3, 50)
+    for f in (decoupled_ppo, sequence_is):
+        with pytest.warns(RatioOverflowWarning):
+            out = f(lp, now - 90, a, mask, olp=now - 45)
+        assert out.loss.isfinite()
+        assert out.weights.max() <= 1.3e19
+
+
+def test_an_entropy_that_is_not_finite_is_refused_by_name_and_place_or_dropped():
+    lp, blp, a, mask = batch()
+    entropy = torch.ones(3, 5)
+    entropy[1, 2] = NAN
+    options = {"entropy": entropy, "entropy_coef": 0.1}
+    with pytest.raises(ArgumentError, match=r"entropy must be finite at valid tokens, got nan.*\[1, 2\]"):
+        reinforce(lp, blp, a, mask, **options)
+    with pytest.warns(NonFiniteWarning, match="1 of 3 responses"):
+        assert reinforce(lp, blp, a, mask, nonfinite="drop", **options).loss.isfinite()
+    assert reinforce(lp, blp, a, mask, nonfinite="propagate", **options).loss.isnan()
+    mask[1, 2] = 0
+    assert reinforce(lp, blp, a, mask, **options).loss.isfinite()
+
+
+@pytest.mark.parametrize("name", ["lp", "advantages", "mask"])
+def test_what_is_missing_or_on_another_device_is_named(name):
+    given = dict(zip(("lp", "blp", "advantages", "mask"), batch(), strict=True))
+    with pytest.raises(ArgumentTypeError, match=f"{name} must be a tensor, got 'NoneType'"):
+        reinforce(**given | {name: None})
+    other = "blp" if name == "lp" else name
+    with pytest.raises(ArgumentError, match=f"{other} must be on the device of lp, cpu, got 'meta'"):
+        reinforce(**given | {other: given[other].to("meta")})
+
+
+@pytest.mark.parametrize(
+    ("f", "options"),
+    [
+        (tis, {"cap": "2"}), (dual_clip, {"cap": "3"}), (decoupled_ppo, {"cap": "3"}), (grpo, {"clip_low": None}),
+        (dapo, {"clip_high": "0.28"}), (mis, {"low": None}), (sequence_mis, {"high": "3"}), (opsm, {"delta": "1"}),
+    ],
+)  # fmt: skip
+def test_options_that_are_no_numbers_are_named(f, options):
+    (name,) = options
+    with pytest.raises(ArgumentTypeError, match=f"{name} must be one number"):
+        f(*batch(), **options)
+
+
+def test_sizes_of_the_step_are_one_number_each():
+    with pytest.raises(ArgumentError, match=r"n_tokens must be one number, got 'shape \(3,\)'"):
+        reinforce(*batch(), n_tokens=torch.tensor([5.0, 5.0, 5.0]))

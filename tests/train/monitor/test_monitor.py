@@ -451,3 +451,26 @@ def test_two_ranks_say_what_one_would_also_when_one_is_empty(tmp_path):
     lines = (tmp_path / "sink0.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [0, 1, 2]
     assert (tmp_path / "sink1.jsonl").read_text() == ""
+
+
+def test_rewards_of_none_are_not_known_and_texts_are_refused():
+    lp, mask = torch.full((3, 4), -1.0), torch.ones(3, 4)
+    report, _ = closed(lp, lp - 0.1, mask, rewards=[1.0, None, 0.0], policy_step=[2, None, 3])
+    assert report.reward == 0.5
+    assert report.lag_max <= 10
+    for rewards in ([True, None, False], [np.float32(1), None, torch.tensor(0.0)], [1.0, math.inf, 0.0]):
+        report, _ = closed(lp, lp - 0.1, mask, rewards=rewards)
+        assert report.reward == 0.5
+    for name in ("rewards", "policy_step"):
+        with pytest.raises(ArgumentError, match=rf"Monitor\.observe: {name} must be numbers"):
+            Monitor().observe(lp, lp, mask, **{name: ["good", "bad", "good"]})
+    with pytest.raises(ArgumentError, match="group must be known for every response"):
+        Monitor().observe(lp, lp, mask, group=["a", None, "a"])
+
+
+def test_equal_rewards_have_no_standard_error_of_zero():
+    lp, mask = torch.full((3, 3), -1.0), torch.ones(3, 3)
+    for reward in (1.0, 0.1):  # the mean of three times 0.1 is not 0.1
+        report, _ = closed(lp, lp - 0.1, mask, rewards=[reward] * 3, group=[0, 0, 1])
+        assert report.reward == pytest.approx(reward)
+        assert math.isnan(report.reward_standard_error)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from neff.errors import ArgumentError
-from neff.train.optim.agvm import AGVM, agvm_ratio, split_halves
+from neff.train.optim import AGVM, agvm_ratio, split_halves
 from neff.train.optim.warnings import UnstableGradientWarning
 
 
@@ -324,3 +324,10 @@ def test_ranks_take_the_step_of_one_process(tmp_path, run_ranks, kind, world):
         np.testing.assert_array_equal(found[0], other)  # bit for bit
     np.testing.assert_allclose(found[0], alone(kind, batches, world), rtol=2e-6, atol=1e-7)
     assert found[0][-1, 2] != 1
+
+
+def test_halves_that_agree_need_an_epsilon():
+    with pytest.raises(ArgumentError, match="eps must be above 0"):
+        agvm_ratio(0.0, 0.0, eps=0.0)
+    with pytest.raises(ArgumentError, match="eps must be above 0"):
+        AGVM(torch.optim.SGD([{"params": [nn.Parameter(torch.ones(1))], "name": "a", "lr": 0.1}]), anchor="a", eps=0)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neff.errors import ArgumentError, ArgumentTypeError
-from neff.train.optim.batch_size import BatchSizeWarmup
+from neff.train.batch_size import learning_rate_factor
+from neff.train.optim import BatchSizeWarmup
 from neff.train.optim.warnings import AlignmentWarning
 
 
@@ -59,7 +60,7 @@ def test_the_rate_follows_the_rule_of_the_optimizer(kind, power):
 
 
 def test_an_unknown_optimizer_needs_a_rule():
-    optimizer = optimizer_of(torch.optim.RMSprop)
+    optimizer = optimizer_of(torch.optim.Rprop)
     with pytest.raises(ArgumentError, match='Say how its learning rate goes with the batch size: rule="sqrt"'):
         BatchSizeWarmup(optimizer, [(0, 8)], batch_size=4)
     warmup = BatchSizeWarmup(optimizer, [(0, 9)], batch_size=4, rule="sqrt")
@@ -72,7 +73,7 @@ def test_an_unknown_optimizer_needs_a_rule():
 @given(
     st.integers(1, 12),
     st.lists(st.tuples(st.integers(1, 400), st.integers(1, 300)), min_size=1, max_size=5),
-    st.one_of(st.none(), st.integers(1, 200)),
+    st.one_of(st.none(), st.integers(12, 200)),
 )
 def test_it_is_never_above_half_the_critical_size_at_a_change_and_always_aligned(first, steps, largest):
     starts, pairs = 0, [(0, 1)]
@@ -200,3 +201,24 @@ def test_bad_input(critical, options, text):
         BatchSizeWarmup(optimizer_of(), critical, **({"batch_size": 4} | options))
     with pytest.raises(ArgumentTypeError, match=r"pairs \(seen, critical batch size\)"):
         BatchSizeWarmup(optimizer_of(), [1, 2], batch_size=4)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.RMSprop, torch.optim.Adagrad, torch.optim.Adamax, torch.optim.SGD])
+def test_the_rule_is_that_of_learning_rate_factor(kind):
+    class Own(kind):
+        pass
+
+    for one in (kind, Own):
+        optimizer = optimizer_of(one)
+        warmup = BatchSizeWarmup(optimizer, [(0, 100)], batch_size=4)
+        assert {"sqrt": 2.0, "linear": 4.0}[warmup.rule] == learning_rate_factor(4, optimizer)
+
+
+def test_limits_that_contradict_or_never_end_are_refused():
+    with pytest.raises(ArgumentError, match="max_batch_size must be at least the first batch size, 32"):
+        BatchSizeWarmup(optimizer_of(), [(0, 100)], batch_size=32, max_batch_size=16)
+    with pytest.raises(ArgumentError, match=r"critical must be pairs .* of finite numbers"):
+        BatchSizeWarmup(optimizer_of(), [(0, 32), (10, math.inf)], batch_size=32)
+    endless = BatchSizeWarmup(optimizer_of(), lambda seen: math.inf, batch_size=32)
+    with pytest.raises(ArgumentError, match="critical must be finite"):
+        endless.decide()  # nothing taken yet: every size is aligned

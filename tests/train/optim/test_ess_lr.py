@@ -316,3 +316,13 @@ def test_two_ranks_take_the_step_of_one(tmp_path, run_ranks):
                 expected.append((scale.factor, len(rows), dropped))
     np.testing.assert_allclose(first[:, :3], expected, rtol=1e-12)
     np.testing.assert_allclose(first[:, 3], 1 - 0.1 * np.cumsum([e[0] for e in expected]), rtol=1e-6)
+
+
+def test_warnings_are_at_the_line_of_the_caller():
+    scaler = EssLRScaler(torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1))
+    with pytest.warns(MissingLogProbsWarning) as caught, scaler.step():
+        pass
+    assert caught[0].filename == __file__
+    with pytest.warns(DroppedRatioWarning) as caught, scaler.step(torch.tensor([0.0, math.nan])):
+        pass
+    assert caught[0].filename == __file__

@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from neff.errors import MissingExtraError
-from neff.train.plugins import SUPPORTED, UnsupportedVersionError
+from neff.errors import ArgumentError, MissingExtraError
+from neff.train.plugins import SUPPORTED, NeffConfig, UnsupportedVersionError
 from neff.train.plugins import versions as module
 
 
@@ -54,3 +54,17 @@ def test_no_host_is_imported_before_its_plug_in():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"lr_reference": 55}, "lr_reference must be above 0 and at most 1"),
+        ({"lr_reference": 0.0}, "lr_reference must be above 0"),
+        ({"lr_floor": -0.1}, "lr_floor must be between 0 and 1"),
+        ({"lr_floor": "0.1"}, "lr_floor must be one number"),
+    ],
+)
+def test_numbers_of_the_config_are_refused_where_they_are_given_not_at_the_first_step(options, text):
+    with pytest.raises(ArgumentError, match=text):
+        NeffConfig(lr="sqrt", **options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from neff.errors import ArgumentError, ArgumentTypeError
+from neff.train._caller import warn
 from neff.train.advantages.warnings import (
     DroppedWeightWarning,
     LoneResponseWarning,
@@ -204,7 +204,7 @@ def finish(
         found.append("no_rewards")
     for name in found:
         if name in WARNINGS:
-            warnings.warn(WARNINGS[name].__doc__ or name, WARNINGS[name], stacklevel=3)
+            warn(WARNINGS[name](WARNINGS[name].__doc__ or name))
     base = baseline.masked_fill(drop, math.nan).to(sample.dtype)
     return AdvantageOutput(
         advantages.to(sample.dtype), sample.valid, base, metrics | (extra or {}), tuple(dict.fromkeys(found))

@@ -63,8 +63,9 @@ def optimal_token_advantage(
 
     Warns
     -----
-    UnscoredRewardWarning
-        If a reward is not finite: its response is dropped.
+    UnscoredRewardWarning, DroppedWeightWarning
+        If a reward, or a log-probability, sum of squares or weight at a valid token, is not finite: its response is
+        dropped.
     LoneResponseWarning
         If a group has one scored response.
 
@@ -96,12 +97,14 @@ def optimal_token_advantage(
             raise ArgumentError(name, f"of the shape of token_rewards, {tuple(shape)}", tuple(tensor.shape), call=call)
     keep = mask != 0
     inside = token_rewards.detach().double().masked_fill(~keep, 0.0)
-    sample = sample_of(inside.sum(1).to(float_type(token_rewards)), group, call=call)
-    use = keep & sample.valid[:, None]
-    returns = inside.masked_fill(~use, 0.0).flip(1).cumsum(1).flip(1) * use
-    energy = 1 - 2 * lp.detach().double().exp() + sum_pi_squared.detach().double()
+    energy = (1 - 2 * lp.detach().double().exp() + sum_pi_squared.detach().double()).clamp(min=0)  # but for rounding
     if weights is not None:
         energy = energy * weights.detach().double().square()
+    energy = energy.masked_fill(~keep, 0.0)
+    usable = energy.isfinite().all(1)
+    sample = sample_of(inside.sum(1).to(float_type(token_rewards)), group, call=call, valid=usable)
+    use = keep & sample.valid[:, None]
+    returns = inside.masked_fill(~use, 0.0).flip(1).cumsum(1).flip(1) * use
     energy = energy.masked_fill(~use, 0.0).cumsum(1) * use
     groups = sample.groups
     upper, lower = (

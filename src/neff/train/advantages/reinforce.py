@@ -9,7 +9,7 @@ import torch
 from neff.errors import ArgumentError
 from neff.stats._options import check_choice
 from neff.stats._validate import check_number
-from neff.train.advantages._groups import AdvantageOutput, as_vector, finish, sample_of
+from neff.train.advantages._groups import AdvantageOutput, as_vector, finish, float_type, sample_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -137,7 +137,7 @@ def whiten(advantages: Tensor, mask: Tensor | None = None, *, eps: float = 1e-8)
     Returns
     -------
     Tensor
-        Same shape and type. All 0 where fewer than two entries are valid, or all are equal.
+        Same shape and type (floats for whole numbers). All 0 where fewer than two entries are valid, or all are equal.
 
     Raises
     ------
@@ -160,10 +160,10 @@ def whiten(advantages: Tensor, mask: Tensor | None = None, *, eps: float = 1e-8)
     values = advantages.detach().double().masked_fill(~keep, 0.0)
     n = keep.sum()
     centered = (values - values.sum() / n.clamp(min=1)).masked_fill(~keep, 0.0)
-    chosen = values[keep]
+    chosen, dtype = values[keep], float_type(advantages)
     if chosen.numel() < 2 or bool((chosen == chosen[0]).all()):
-        return torch.zeros_like(advantages)
-    return (centered / (centered.square().sum() / (n - 1) + eps).sqrt()).to(advantages.dtype)
+        return torch.zeros_like(advantages, dtype=dtype)
+    return (centered / (centered.square().sum() / (n - 1) + eps).sqrt()).to(dtype)
 
 
 def reinforce_plus_plus_advantage(

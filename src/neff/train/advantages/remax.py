@@ -74,7 +74,8 @@ def remax_advantage(rewards: Any, greedy_rewards: Any, mask: Tensor | None = Non
     if mask is not None:
         _check_mask(mask, length, call)
     usable = greedy.isfinite()
-    sample = sample_of(reward.masked_fill(~usable, math.nan) if not bool(usable.all()) else reward, call=call)
+    reward = reward.to(float_type(reward)).masked_fill(~usable, math.nan)
+    sample = sample_of(reward, call=call)
     greedy = greedy.masked_fill(~usable, 0.0)
     advantages = sample.rewards - greedy
     if mask is not None:
@@ -219,7 +220,8 @@ def remax_kl_returns(
     reward = as_vector(rewards, "rewards", call, length=lp.shape[0], device=lp.device)
     greedy = as_vector(greedy_rewards, "greedy_rewards", call, length=lp.shape[0], device=lp.device).double()
     _check_mask(mask, lp.shape[0], call, width=lp.shape[1])
-    sample = sample_of(torch.where(greedy.isfinite(), reward.double(), math.nan), call=call)
+    reward = reward.to(float_type(reward)).masked_fill(~greedy.isfinite(), math.nan)
+    sample = sample_of(reward, call=call)
     keep = mask != 0
     penalty = (-beta * (lp.detach().double() - rlp.detach().double())).masked_fill(~keep, 0.0)
     left = keep.flip(1).cumsum(1).flip(1).double()  # tokens to the end, this one included

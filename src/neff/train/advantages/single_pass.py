@@ -52,12 +52,14 @@ def opob_backward(
     Returns
     -------
     AdvantageOutput
-        As `opob_advantage` with plug-in baselines and exact norms; `metrics["mean_sqnorm"]` is the mean squared norm.
+        As `opob_advantage` with plug-in baselines and exact norms; `metrics["mean_sqnorm"]` is the mean squared norm
+        of the responses that the model was run on, those of groups whose rewards differ.
 
     Raises
     ------
     ArgumentError
-        If shapes differ or `log_prob` does not return a scalar.
+        If shapes differ, `log_prob` does not return a scalar, or its gradient is not finite (the gradients of earlier
+        groups are then added already).
 
     Warns
     -----
@@ -105,27 +107,33 @@ def opob_backward(
 
     params = [p for p in parameters if p.requires_grad]
     baseline, square = sample.rewards.clone(), torch.zeros_like(sample.rewards)
-    learns = sample.spread_out().tolist()  # equal rewards, or a lone one: nothing to run the model for
-    for g in range(sample.groups.n):
+    names: tuple[str, ...] = ()
+    learns = sample.spread_out()  # equal rewards, or a lone one: nothing to run the model for
+    run = sample.groups.spread(learns) & sample.valid
+    for g in learns.nonzero()[:, 0].tolist():
         rows = ((sample.groups.code == g) & sample.valid).nonzero()[:, 0].tolist()
-        if not learns[g]:
-            continue
         with_reward, plain = ([torch.zeros_like(p) for p in params] for _ in range(2))
         for i in rows:
             value = log_prob(i)
             if value.ndim != 0:
                 raise ArgumentError("log_prob", "a function that returns a scalar", tuple(value.shape), call=call)
             score = torch.autograd.grad(value, params, materialize_grads=True)
-            square[i] = sum(float(s.float().square().sum()) for s in score)
+            square[i] = norm = sum(float(s.float().square().sum()) for s in score)
+            if not math.isfinite(norm):
+                must = f"a function with a finite gradient (that of response {i} is not)"
+                fix = "It would make the gradient of all parameters NaN: mask its tokens, or leave the response out."
+                raise ArgumentError("log_prob", must, norm, fix, call=call)
             torch._foreach_add_(plain, score, alpha=share[i])
             torch._foreach_add_(with_reward, score, alpha=share[i] * float(sample.rewards[i]))
         omega = 2 * log[rows] + square[rows].log()
         b = 0.0
         if bool(omega.amax() > -math.inf):
             b = float((torch.softmax(omega, 0) * sample.rewards[rows]).sum())
+        else:
+            names = ("zero_weights",)
         baseline[rows] = b
         torch._foreach_add_(with_reward, plain, alpha=-b)
         for p, gradient in zip(params, with_reward, strict=True):
             p.grad = -gradient if p.grad is None else p.grad - gradient
-    extra = {"mean_sqnorm": float(square.sum()) / n_valid}
-    return finish(sample, (sample.rewards - baseline) / sigma, baseline, extra)
+    extra = {"mean_sqnorm": float(square[run].mean())}
+    return finish(sample, (sample.rewards - baseline) / sigma, baseline, extra, *names)

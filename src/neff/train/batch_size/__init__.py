@@ -14,7 +14,7 @@ _HOMES: dict[str, str] = {
     "ModuleNoise": "modules",
     "NoiseAccumulator": "accumulate",
     "NoiseScale": "noise",
-    "Tradeoff": "tradeoff",
+    "Tradeoff": "result",
     "branch": "branches",
     "critical_batch_size": "critical",
     "critical_batch_sizes": "curve",

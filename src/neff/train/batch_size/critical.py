@@ -222,7 +222,7 @@ def _bootstrap(
     places = largest_passing(means, tolerance)
     tail = (1 - level) / 2
     low, high = (int(np.quantile(places, q, method="inverted_cdf")) for q in (tail, 1 - tail))
-    excess = np.nan_to_num(excess_loss(means)[:, 1:], nan=np.inf, posinf=np.inf)
+    excess = np.nan_to_num(excess_loss(means)[:, 1:], nan=np.inf, posinf=np.inf, neginf=-np.inf)
     sides = np.quantile(excess, (tail, 1 - tail), axis=0, method="inverted_cdf")
     return (low, high), np.column_stack([np.full(2, np.nan), sides])
 

@@ -17,8 +17,7 @@ from neff.train.log_tables import read_log_tables
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from neff.train.batch_size.result import CriticalBatchSize
-    from neff.train.batch_size.tradeoff import Tradeoff
+    from neff.train.batch_size.result import CriticalBatchSize, Tradeoff
     from neff.train.log_tables import LogTable
 
 __all__ = ["read_batch_runs"]

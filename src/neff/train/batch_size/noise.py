@@ -272,8 +272,8 @@ def ratio_interval(moments: Moments2, level: float) -> tuple[float, float]:
     c = moments.trace**2 - q * moments.var_trace
     root = b * b - a * c
     if a <= 0:  # the squared gradient may be 0: every large ratio fits
-        if root <= 0 or a == 0:
+        if root <= 0 or a == 0 or b + math.sqrt(root) < 0:  # all fit, or all but some in the middle
             return 0.0, math.inf
-        return max((b - math.sqrt(root)) / a, (b + math.sqrt(root)) / a, 0.0), math.inf
+        return max((b - math.sqrt(root)) / a, 0.0), math.inf
     half = math.sqrt(max(root, 0.0))
     return max((b - half) / a, 0.0), max((b + half) / a, 0.0)

@@ -14,31 +14,30 @@ if TYPE_CHECKING:
 
     LearningRateRule: TypeAlias = Literal["auto", "sqrt", "linear", "none"] | Callable[[float], float]
 
-__all__ = ["learning_rate_factor"]
+__all__ = ["KNOWN", "learning_rate_factor", "rule_of"]
 
-_ADAPTIVE = frozenset(
-    {
-        "adam",
-        "adamw",
-        "nadam",
-        "radam",
-        "adamax",
-        "adam8bit",
-        "adamw8bit",
-        "pagedadamw",
-        "fusedadam",
-        "rmsprop",
-        "adagrad",
-    }
-)
-_PLAIN = frozenset({"sgd"})
+_ADAPTIVE = {
+    "adam", "adamw", "nadam", "radam", "adamax", "sparseadam", "fusedadam", "adam8bit", "adamw8bit", "pagedadamw",
+    "rmsprop", "adagrad",
+}  # fmt: skip
+_PLAIN = {"sgd", "fusedsgd"}
+KNOWN = "SGD, Adam or one of its kin, RMSprop or Adagrad"
+"""The optimizers whose rule is known, to follow the words "must be"."""
+
+
+def rule_of(optimizer: Any) -> Literal["sqrt", "linear"] | None:
+    """Return the rule of an optimizer (itself, its class or its name), by its kind; None for an unknown kind."""
+    kind = optimizer if isinstance(optimizer, str | type) else type(optimizer)
+    names = {kind.lower()} if isinstance(kind, str) else {base.__name__.lower() for base in kind.__mro__}
+    return "sqrt" if names & _ADAPTIVE else "linear" if names & _PLAIN else None
 
 
 def learning_rate_factor(multiplier: float, optimizer: Any, *, rule: LearningRateRule = "auto") -> float:
     """Return f(k): what the learning rate is multiplied by where the batch is multiplied by k.
 
-    Use it whenever a batch size is changed. "auto" takes the square root for Adam and its kin and the multiplier itself
-    for SGD, and refuses an optimizer that it does not know: a wrong guess would be measured as a batch size.
+    Use it whenever a batch size is changed. "auto" takes the square root for Adam and its kin, RMSprop and Adagrad,
+    the multiplier itself for SGD, and refuses an optimizer that it does not know: a wrong guess would be measured as a
+    batch size.
 
     Parameters
     ----------
@@ -75,19 +74,9 @@ def learning_rate_factor(multiplier: float, optimizer: Any, *, rule: LearningRat
     if callable(rule):
         return float(rule(k))
     check_choice(rule, ("auto", "sqrt", "linear", "none"), argument="rule", call=call)
-    if rule == "auto":
-        name = _name_of(optimizer)
-        if name.lower() in _ADAPTIVE:
-            rule = "sqrt"
-        elif name.lower() in _PLAIN:
-            rule = "linear"
-        else:
-            fix = 'Say how its learning rate follows the batch: rule="sqrt", "linear", or a function.'
-            raise ArgumentError("optimizer", "Adam, AdamW, SGD or one of their kin", name, fix, call=call)
-    return math.sqrt(k) if rule == "sqrt" else k if rule == "linear" else 1.0
-
-
-def _name_of(optimizer: Any) -> str:
-    if isinstance(optimizer, str):
-        return optimizer
-    return optimizer.__name__ if isinstance(optimizer, type) else type(optimizer).__name__
+    found = rule_of(optimizer) if rule == "auto" else rule
+    if found is None:
+        name = optimizer if isinstance(optimizer, str) else getattr(optimizer, "__name__", type(optimizer).__name__)
+        fix = 'Say how its learning rate follows the batch: rule="sqrt", "linear", or a function.'
+        raise ArgumentError("optimizer", KNOWN, name, fix, call=call)
+    return math.sqrt(k) if found == "sqrt" else k if found == "linear" else 1.0

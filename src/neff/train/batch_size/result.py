@@ -1,20 +1,21 @@
-"""`CriticalBatchSize`: the largest batch that loses nothing, how sure that is, and what was measured for it."""
+"""What is found about batch sizes, how sure that is, and what was measured for it: `CriticalBatchSize`, `Tradeoff`."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from neff.reasons import Reason
 from neff.results import Column, Table, json_number
 
 if TYPE_CHECKING:
-    from neff.reasons import Reason
     from neff.results import Verdict
 
-__all__ = ["BatchRow", "CriticalBatchSize", "batch_number"]
+__all__ = ["BatchRow", "CriticalBatchSize", "Tradeoff", "TradeoffRow", "batch_number"]
 
 SCHEMA = "neff.critical_batch_size/1"
+TRADEOFF_SCHEMA = "neff.batch_tradeoff/1"
 
 
 def batch_number(value: float) -> str:
@@ -202,3 +203,122 @@ class CriticalBatchSize:
 
 def _yes(passes: bool) -> str:  # noqa: FBT001  (one word for one value)
     return "yes" if passes else "no"
+
+
+class TradeoffRow(NamedTuple):
+    """One batch size: mean examples to the target, standard error, fitted value, runs, and runs that failed."""
+
+    batch_size: float
+    examples: float
+    standard_error: float
+    fitted: float
+    n: int
+    n_censored: int
+    used: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tradeoff:
+    """The fitted steps-examples trade-off.
+
+    Attributes
+    ----------
+    value
+        Bc, the critical batch size in this sense; NaN where it is not identified.
+    interval
+        Its interval; an infinite upper end where the slope may be 0.
+    examples_min, slope
+        Emin, the examples that small batches need, and the further examples per unit of batch size. In the unit given
+        (epochs, say); their ratio is Bc.
+    examples_min_interval, slope_interval
+        Their intervals.
+    rows
+        What was measured, one row per batch size.
+    n, n_censored
+        Runs used, and runs left out because they did not reach the target.
+    definition, unit, level, method, reason, warnings, seed
+        What "critical" means here; the unit of `examples`; the rest as in `Estimate`.
+    """
+
+    value: float
+    interval: tuple[float, float]
+    level: float
+    examples_min: float
+    examples_min_interval: tuple[float, float]
+    slope: float
+    slope_interval: tuple[float, float]
+    rows: tuple[TradeoffRow, ...]
+    n: int
+    n_censored: int
+    definition: str
+    unit: str
+    method: str
+    reason: Reason | None = None
+    warnings: tuple[str, ...] = ()
+    seed: int | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What weakens the result."""
+        return self.warnings
+
+    def examples(self, batch_size: float) -> float:
+        """Return the fitted cost of a batch size, in the unit of the data."""
+        return self.examples_min + self.slope * batch_size
+
+    def describe(self) -> str:
+        """Return the critical batch size in words."""
+        return str(Reason.NOT_IDENTIFIED) if math.isnan(self.value) else batch_number(self.value)
+
+    def table(self) -> Table:
+        """Return one row per batch size."""
+        columns = (
+            Column("batch_size", "Batch", "count"),
+            Column("examples", self.unit.capitalize(), "number", 2),
+            Column("standard_error", "SE", "number", 2),
+            Column("fitted", "Fitted", "number", 2),
+            Column("n", "Runs", "count"),
+            Column("n_censored", "Did not reach it", "count"),
+            Column("used", "In the fit"),
+        )
+        rows = tuple((*row[:-1], "yes" if row.used else "no") for row in self.rows)
+        return Table(columns, rows, f"{self.unit.capitalize()} to the target, by batch size")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, NaN and infinity as None."""
+        return {
+            "schema": TRADEOFF_SCHEMA,
+            "value": json_number(self.value),
+            "interval": [json_number(end) for end in self.interval],
+            "interval_open": math.isinf(self.interval[1]),
+            "level": self.level,
+            "examples_min": json_number(self.examples_min),
+            "examples_min_interval": [json_number(end) for end in self.examples_min_interval],
+            "slope": json_number(self.slope),
+            "slope_interval": [json_number(end) for end in self.slope_interval],
+            "unit": self.unit,
+            "definition": self.definition,
+            "n": self.n,
+            "n_censored": self.n_censored,
+            "method": self.method,
+            "reason": None if self.reason is None else str(self.reason),
+            "warnings": list(self.warnings),
+            "seed": self.seed,
+            "batch_sizes": [
+                {**row._asdict(), **{name: json_number(getattr(row, name)) for name in TradeoffRow._fields[1:4]}}
+                for row in self.rows
+            ],
+        }
+
+    def chart_data(self) -> dict[str, list[float]]:
+        """Return the numbers of the figure: measured and fitted cost by batch size."""
+        return {name: [float(getattr(row, name)) for row in self.rows] for name in TradeoffRow._fields[:4]}
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        ends = (
+            "" if math.isnan(low) else f", {100 * self.level:g}% interval [{batch_number(low)}, {batch_number(high)}]"
+        )
+        fit = f"{self.unit} = {self.examples_min:.4g} + {self.slope:.4g} B"
+        head = f"Critical batch size ({self.definition}): {self.describe()}{ends}; {fit}"
+        return "\n".join([head, "", str(self.table()), *(f"note: {note}" for note in self.warnings)])

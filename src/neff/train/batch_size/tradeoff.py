@@ -6,19 +6,17 @@ Estimand: Bc in E(B) = Emin (1 + B / Bc), the batch at which a target costs twic
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neff.errors import ArgumentError
 from neff.reasons import Reason
-from neff.results import Column, Table, json_number
 from neff.stats._options import check_choice, seeded
 from neff.stats._special import normal_quantile, t_quantile
 from neff.stats._validate import check_count, check_level, check_same_length, check_vector
 from neff.train.batch_size.definitions import EXAMPLES_DOUBLE
-from neff.train.batch_size.result import batch_number
+from neff.train.batch_size.result import Tradeoff, TradeoffRow, batch_number
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -27,128 +25,7 @@ if TYPE_CHECKING:
 
     from neff.stats._validate import FloatArray
 
-__all__ = ["Tradeoff", "TradeoffRow", "fit_line", "fit_tradeoff"]
-
-SCHEMA = "neff.batch_tradeoff/1"
-
-
-class TradeoffRow(NamedTuple):
-    """One batch size: mean examples to the target, standard error, fitted value, runs, and runs that failed."""
-
-    batch_size: float
-    examples: float
-    standard_error: float
-    fitted: float
-    n: int
-    n_censored: int
-    used: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Tradeoff:
-    """The fitted steps-examples trade-off.
-
-    Attributes
-    ----------
-    value
-        Bc, the critical batch size in this sense; NaN where it is not identified.
-    interval
-        Its interval; an infinite upper end where the slope may be 0.
-    examples_min, slope
-        Emin, the examples that small batches need, and the further examples per unit of batch size. In the unit given
-        (epochs, say); their ratio is Bc.
-    examples_min_interval, slope_interval
-        Their intervals.
-    rows
-        What was measured, one row per batch size.
-    n, n_censored
-        Runs used, and runs left out because they did not reach the target.
-    definition, unit, level, method, reason, warnings, seed
-        What "critical" means here; the unit of `examples`; the rest as in `Estimate`.
-    """
-
-    value: float
-    interval: tuple[float, float]
-    level: float
-    examples_min: float
-    examples_min_interval: tuple[float, float]
-    slope: float
-    slope_interval: tuple[float, float]
-    rows: tuple[TradeoffRow, ...]
-    n: int
-    n_censored: int
-    definition: str
-    unit: str
-    method: str
-    reason: Reason | None = None
-    warnings: tuple[str, ...] = ()
-    seed: int | None = None
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What weakens the result."""
-        return self.warnings
-
-    def examples(self, batch_size: float) -> float:
-        """Return the fitted cost of a batch size, in the unit of the data."""
-        return self.examples_min + self.slope * batch_size
-
-    def describe(self) -> str:
-        """Return the critical batch size in words."""
-        return str(Reason.NOT_IDENTIFIED) if math.isnan(self.value) else batch_number(self.value)
-
-    def table(self) -> Table:
-        """Return one row per batch size."""
-        columns = (
-            Column("batch_size", "Batch", "count"),
-            Column("examples", self.unit.capitalize(), "number", 2),
-            Column("standard_error", "SE", "number", 2),
-            Column("fitted", "Fitted", "number", 2),
-            Column("n", "Runs", "count"),
-            Column("n_censored", "Did not reach it", "count"),
-            Column("used", "In the fit"),
-        )
-        rows = tuple((*row[:-1], "yes" if row.used else "no") for row in self.rows)
-        return Table(columns, rows, f"{self.unit.capitalize()} to the target, by batch size")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, NaN and infinity as None."""
-        return {
-            "schema": SCHEMA,
-            "value": json_number(self.value),
-            "interval": [json_number(end) for end in self.interval],
-            "interval_open": math.isinf(self.interval[1]),
-            "level": self.level,
-            "examples_min": json_number(self.examples_min),
-            "examples_min_interval": [json_number(end) for end in self.examples_min_interval],
-            "slope": json_number(self.slope),
-            "slope_interval": [json_number(end) for end in self.slope_interval],
-            "unit": self.unit,
-            "definition": self.definition,
-            "n": self.n,
-            "n_censored": self.n_censored,
-            "method": self.method,
-            "reason": None if self.reason is None else str(self.reason),
-            "warnings": list(self.warnings),
-            "seed": self.seed,
-            "batch_sizes": [
-                {**row._asdict(), **{name: json_number(getattr(row, name)) for name in TradeoffRow._fields[1:4]}}
-                for row in self.rows
-            ],
-        }
-
-    def chart_data(self) -> dict[str, list[float]]:
-        """Return the numbers of the figure: measured and fitted cost by batch size."""
-        return {name: [float(getattr(row, name)) for row in self.rows] for name in TradeoffRow._fields[:4]}
-
-    def __str__(self) -> str:
-        low, high = self.interval
-        ends = (
-            "" if math.isnan(low) else f", {100 * self.level:g}% interval [{batch_number(low)}, {batch_number(high)}]"
-        )
-        fit = f"{self.unit} = {self.examples_min:.4g} + {self.slope:.4g} B"
-        head = f"Critical batch size ({self.definition}): {self.describe()}{ends}; {fit}"
-        return "\n".join([head, "", str(self.table()), *(f"note: {note}" for note in self.warnings)])
+__all__ = ["fit_line", "fit_tradeoff"]
 
 
 def fit_line(batches: FloatArray, means: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -213,7 +90,8 @@ def fit_tradeoff(
     batch size, as the spread of runs grows with their cost. Intervals: runs are resampled within each batch size, with
     the weights as they are; deviations are widened by sqrt(m / (m - 1)) for m runs of a batch size, and by the quantile
     of t over the normal one. In simulations with 3 runs each the 95% interval then covers in about 94% of cases; the
-    plain percentile interval in 85%. Runs that did not reach the target are left out and counted: where there are some,
+    plain percentile interval in 85%. A batch size with a single run gets the spread of the others, as a share of its
+    cost. Runs that did not reach the target are left out and counted: where there are some,
     E of that batch size is too low. O(n + K n_resamples).
 
     References
@@ -312,10 +190,14 @@ def _bootstrap(
     means = np.empty((n_resamples, x.size))
     df, tail = sum(group.size - 1 for group in runs), 0.5 + level / 2
     of_few = t_quantile(tail, df) / normal_quantile(tail) if widen else 1.0
+    shares = np.concatenate([(g / g.mean() - 1) * math.sqrt(g.size / (g.size - 1)) for g in runs if g.size > 1])
     for j, group in enumerate(runs):
         m = group.size
-        drawn = group[rng.integers(m, size=(n_resamples, m))].mean(axis=1)
-        wide = of_few * math.sqrt(m / (m - 1)) if widen and m > 1 else 1.0
+        if m > 1:
+            drawn = group[rng.integers(m, size=(n_resamples, m))].mean(axis=1)
+            wide = of_few * math.sqrt(m / (m - 1)) if widen else 1.0
+        else:  # its own spread is not known: that of the others, as shares of their means
+            drawn, wide = group[0] * (1 + shares[rng.integers(shares.size, size=n_resamples)]), of_few
         means[:, j] = np.maximum(group.mean() + wide * (drawn - group.mean()), 1e-9 * group.mean())
     intercept, slope = fit_line(x, means, weights)
     tails = ((1 - level) / 2, (1 + level) / 2)
@@ -361,6 +243,9 @@ def _warnings(
                 f"The cost does not rise with the batch as far as these runs tell: the batch sizes tried "
                 f"(up to {batch_number(max(used))}) are all below the critical one."
             )
+    single = [batch_number(b) for b, runs in used.items() if runs.size == 1]
+    if single and len(single) < len(used):
+        found.append(f"One run at batch {', '.join(single)}: the spread there is taken from the other batch sizes.")
     if any(lost.values()):
         names = ", ".join(f"{count} at {batch_number(b)}" for b, count in lost.items() if count)
         found.append(f"Runs that did not reach the target are left out ({names}): the cost there is larger than shown.")

@@ -33,6 +33,8 @@ __all__ = ["compare_energy"]
 
 FEW_BLOCKS = 5
 WILCOXON_BLOCKS = 6
+MOST_SPREADS = 300.0
+"""Where the spread between runs is so many times the margin, over a million runs would be needed to see it."""
 Per = Literal["run", "sample", "target"]
 
 
@@ -198,7 +200,7 @@ def _check(runs: list[EnergyRun], call: str) -> bool:
         raise ArgumentError("block", "with each setting once", f"{doubled[0]} more than once", fix, call=call)
     if any(r.joules <= 0 for r in runs):
         low = min(r.joules for r in runs if r.joules <= 0)
-        fix = "A meter that reads 0 has not measured: leave these runs out, or give NaN."
+        fix = "A meter that reads 0 has not measured, and net energy is not below 0: leave these runs out, or give NaN."
         raise ArgumentError("data", "above 0", low, fix, call=call)
     return bool(named)
 
@@ -253,8 +255,8 @@ def _compare(
     nan = math.nan
     if not (x.size and y.size):
         return EnergyComparison(
-            a, b, nan, (nan, nan), nan, (nan, nan), nan, nan, nan, nan, nan, margin, "not graded", x.size, y.size,
-            unmatched, nan, nan, level, "", Reason.ONE_BLOCK,
+            a, b, nan, (nan, nan), nan, (nan, nan), nan, nan, nan, nan, nan, margin, "", x.size, y.size,
+            unmatched, nan, nan, level, "", Reason.ONE_BLOCK if blocked else Reason.EMPTY,
         )  # fmt: skip
     design: Literal["paired", "welch"] = "paired" if blocked else "welch"
     logs = difference_test(np.log(x), np.log(y), design=design, level=level)
@@ -293,24 +295,28 @@ def _needed(x: FloatArray, y: FloatArray, margin: float, level: float, *, blocke
     sd = float((x - y).std(ddof=1)) if blocked else math.sqrt((float(x.var(ddof=1)) + float(y.var(ddof=1))) / 2)
     if sd <= 1e-12:
         return math.nan
+    if sd > MOST_SPREADS * math.log1p(margin):
+        return math.nan
     return float(runs_needed(math.log1p(margin), sd=sd, level=level, design="paired" if blocked else "independent"))
 
 
 def _adjusted(found: list[EnergyComparison], correction: Correction) -> list[EnergyComparison]:
     if not found:
         return []
-    p = adjust([c.p_value for c in found], method=correction)
-    return [
-        replace(c, p_adjusted=float(q), finding=c.finding or _finding(c, float(q)))
-        for c, q in zip(found, p, strict=True)
+    different = adjust([c.p_value for c in found], method=correction)
+    equivalent = adjust([c.p_equivalence for c in found], method=correction)
+    adjusted = [
+        replace(c, p_adjusted=float(p), p_equivalence=float(q))
+        for c, p, q in zip(found, different, equivalent, strict=True)
     ]
+    return [replace(c, finding=_finding(c)) for c in adjusted]
 
 
-def _finding(c: EnergyComparison, p: float) -> str:
-    if math.isnan(p):
+def _finding(c: EnergyComparison) -> str:
+    if math.isnan(c.p_adjusted):
         return "not graded"
     error = 1 - c.level
-    if p < error:
+    if c.p_adjusted < error:
         found = "less energy" if c.ratio < 1 else "more energy"
         return f"{found}, within the margin" if c.p_equivalence < error else found
     return "equivalent" if c.p_equivalence < error else "not told apart"

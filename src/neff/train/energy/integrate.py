@@ -15,7 +15,7 @@ from neff.stats._validate import check_number, check_same_length, check_vector
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["SHORTEST", "SampledEnergy", "energy_from_counter", "energy_from_samples"]
+__all__ = ["SHORTEST", "SampledEnergy", "energy_from_counter", "energy_from_samples", "undefined"]
 
 SHORTEST = 1.0
 """Seconds below which a window is refused: a meter that is read every second may not have moved in it."""
@@ -105,13 +105,13 @@ def energy_from_samples(seconds: ArrayLike, watts: ArrayLike) -> SampledEnergy:
     known = ~np.isnan(p)
     t, p, lost = t[known], p[known], int(np.count_nonzero(~known))
     if t.size < 2:
-        return _undefined(Reason.TOO_FEW, t.size, lost)
+        return undefined(Reason.TOO_FEW, t.size, lost)
     steps = np.diff(t)
     usual = float(np.median(steps))
     whole = steps <= GAP * usual
     covered = float(steps[whole].sum())
     if covered < SHORTEST:
-        return _undefined(Reason.SHORT_WINDOW, t.size, lost)
+        return undefined(Reason.SHORT_WINDOW, t.size, lost)
     joules = float((((p[:-1] + p[1:]) / 2) * steps)[whole].sum())
     return SampledEnergy(
         joules=joules,
@@ -125,7 +125,8 @@ def energy_from_samples(seconds: ArrayLike, watts: ArrayLike) -> SampledEnergy:
     )
 
 
-def _undefined(reason: Reason, n: int, n_missing: int) -> SampledEnergy:
+def undefined(reason: Reason, n: int = 0, n_missing: int = 0) -> SampledEnergy:
+    """Return no energy, and why."""
     return SampledEnergy(math.nan, math.nan, math.nan, n, n_missing, 0, 0.0, math.nan, reason)
 
 

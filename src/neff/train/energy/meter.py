@@ -8,9 +8,18 @@ from itertools import pairwise
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from neff.errors import ArgumentError
+from neff.reasons import Reason
 from neff.stats._validate import check_number
-from neff.train.energy.integrate import SHORTEST, energy_from_counter, energy_from_samples
+from neff.train.energy.integrate import (
+    SHORTEST,
+    SampledEnergy,
+    energy_from_counter,
+    energy_from_samples,
+    undefined,
+)
 from neff.train.energy.runs import EnergyRun
 from neff.train.energy.sensing import find_sensors
 
@@ -76,6 +85,7 @@ class EnergyMeter:
         self._clock = clock
         self.joules: dict[str, float] = {}
         self.seconds = math.nan
+        self._measured: dict[str, list[SampledEnergy]] = {}
         self._times: list[float] = []
         self._readings: list[list[float]] = []
         self._stop = Event()
@@ -83,6 +93,7 @@ class EnergyMeter:
 
     def __enter__(self) -> Self:
         self._times, self._readings, self.joules, self.seconds = [], [[] for _ in self._sensors], {}, math.nan
+        self._measured = {}
         self._stop.clear()
         self.sample()
         self._thread = Thread(target=self._watch, daemon=True)
@@ -96,8 +107,9 @@ class EnergyMeter:
         self.sample()
         self.seconds = self._times[-1] - self._times[0]
         for sensor, readings in zip(self._sensors, self._readings, strict=True):
-            gained = self._energy(sensor, readings)
-            self.joules[sensor.meter] = self.joules.get(sensor.meter, 0.0) + gained
+            found = self._energy(sensor, readings)
+            self._measured.setdefault(sensor.meter, []).append(found)
+        self.joules = {meter: sum(found.joules for found in parts) for meter, parts in self._measured.items()}
 
     def _watch(self) -> None:
         while not self._stop.wait(self.interval):
@@ -112,18 +124,22 @@ class EnergyMeter:
             except Exception:  # noqa: BLE001  (a driver that fails once must not stop a training run)
                 readings.append(math.nan)
 
-    def _energy(self, sensor: Sensor, readings: list[float]) -> float:
+    def _energy(self, sensor: Sensor, readings: list[float]) -> SampledEnergy:
         if self.seconds < SHORTEST:
-            return math.nan
+            return undefined(Reason.SHORT_WINDOW)
         if sensor.unit == "watts":
-            rising = [0, *(i for i in range(1, len(readings)) if self._times[i] > max(self._times[:i]))]
-            return energy_from_samples([self._times[i] for i in rising], [readings[i] for i in rising]).joules
+            times = np.array(self._times)
+            rising = np.concatenate([[True], times[1:] > np.maximum.accumulate(times)[:-1]])
+            return energy_from_samples(times[rising], np.array(readings)[rising])
         known = [value for value in readings if not math.isnan(value)]
         if len(known) < 2 or math.isnan(readings[0]) or math.isnan(readings[-1]):
-            return math.nan
+            return undefined(Reason.TOO_FEW)
         unit = sensor.per_joule  # the counter starts again one step after its maximum
         steps = [value * unit for value in known]
-        return sum(energy_from_counter(a, b, maximum=sensor.maximum * unit) for a, b in pairwise(steps)) / unit
+        gained = sum(energy_from_counter(a, b, maximum=sensor.maximum * unit) for a, b in pairwise(steps)) / unit
+        return SampledEnergy(
+            gained, self.seconds, gained / self.seconds, len(known), len(readings) - len(known), 0, 0.0, 0.0
+        )
 
     def run(self, setting: str, *, meter: str, **fields: Any) -> EnergyRun:
         """Return what was measured as a run, for `compare_energy`.
@@ -138,7 +154,18 @@ class EnergyMeter:
             Further fields of `EnergyRun`: run, block, samples, reached.
         """
         reason = "" if meter in self.joules else f"no sensor of the {meter}"
-        joules = self.joules.get(meter, math.nan)
+        joules, parts = self.joules.get(meter, math.nan), self._measured.get(meter, [])
         if not reason and math.isnan(joules):
             reason = "the window is shorter than 1 second" if self.seconds < SHORTEST else "a sensor failed"
-        return EnergyRun(setting, joules, self.seconds, meter=meter, reason=reason, **fields)
+        return EnergyRun(
+            setting,
+            joules,
+            self.seconds,
+            meter=meter,
+            resolution=0.0 if math.isnan(joules) else sum(part.resolution for part in parts),
+            n_gaps=sum(part.n_gaps for part in parts),
+            gap_seconds=sum(part.gap_seconds for part in parts),
+            n_missing=sum(part.n_missing for part in parts),
+            reason=reason,
+            **fields,
+        )

@@ -48,7 +48,7 @@ class EnergyComparison:
     p_wilcoxon
         Of Wilcoxon's signed ranks; NaN without blocks or with fewer than 6.
     p_equivalence
-        Of "the energies differ by the margin or more" (TOST): small where they are equivalent.
+        Of "the energies differ by the margin or more" (TOST): small where they are equivalent; adjusted for all pairs.
     hedges_g
         Difference in standard deviations of log energy.
     margin, finding
@@ -58,7 +58,7 @@ class EnergyComparison:
         Runs used (blocks, where blocked), and runs without a partner in their block.
     runs_needed
         Runs per setting (or blocks) that show a difference of the margin with power 0.8; NaN where the spread is not
-        known.
+        known, or it takes over a million.
     df, level, method, reason
         As in `Estimate`.
     """

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch.autograd.function import once_differentiable
 
+from neff.train._caller import warn
 from neff.train.losses._batch import LOG_LIMIT
 from neff.train.losses.aggregators import coefficients
 from neff.train.losses.output import LossOutput
 from neff.train.losses.ratios import sum_dtype
-from neff.train.losses.warnings import NothingKeptWarning, warn
+from neff.train.losses.warnings import NothingKeptWarning
 
 if TYPE_CHECKING:
     from torch import Tensor

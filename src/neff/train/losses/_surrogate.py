@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from neff.errors import ArgumentError
+from neff.stats._validate import check_number
 from neff.train.losses._batch import LOG_LIMIT, saturated_exp
 
 if TYPE_CHECKING:
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
 
     from neff.train.losses._batch import Batch
 
-__all__ = ["by_sign", "check_clip", "inside", "proximal_ratio", "staleness", "surrogate"]
+__all__ = ["by_sign", "check_clip", "inside", "product", "proximal_ratio", "staleness", "surrogate"]
 
 
 def check_clip(call: str, low: float, high: float) -> None:
     """Refuse bounds that leave no band around 1."""
+    low, high = (
+        check_number(value, argument=name, call=call) for name, value in (("clip_low", low), ("clip_high", high))
+    )
     if not 0 <= low <= 1:
         fix = "The ratio is clipped to [1 - clip_low, 1 + clip_high]."
         raise ArgumentError("clip_low", "between 0 and 1", low, fix, call=call)
@@ -48,6 +52,11 @@ def by_sign(a: Tensor, positive: float, negative: float) -> Tensor:
 def inside(bounded: Tensor, values: Tensor) -> Tensor:
     """Return the values where their bounded form is the same, and 0 elsewhere."""
     return bounded.clone().eq_(values).mul_(values)  # eq_ writes 0.0 and 1.0: no booleans, which are slow on a CPU
+
+
+def product(weight: Tensor, ratio: Tensor) -> Tensor:
+    """Return the product of two ratios, at most e^44 as each of them is: that of two bounds is no float in a sum."""
+    return (weight * ratio).clamp_(max=math.exp(LOG_LIMIT))
 
 
 def proximal_ratio(batch: Batch) -> Tensor:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
-from neff.errors import ArgumentError
+from neff.errors import ArgumentError, ArgumentTypeError
 from neff.stats._options import check_choice
-from neff.train.losses.ratios import valid
+from neff.train.losses.ratios import valid, widen
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,7 +67,7 @@ def aggregate(
     Returns
     -------
     Tensor
-        0-d; 0 where no token is valid.
+        0-d, in single precision at least; 0 where no token is valid.
 
     Raises
     ------
@@ -87,7 +87,9 @@ def aggregate(
     if values.shape != mask.shape or values.ndim != 2:
         must = f"of the shape of values, [B, T] = {tuple(values.shape)}"
         raise ArgumentError("mask", must, tuple(mask.shape), call="aggregate")
-    keep = valid(mask)
+    if not values.is_floating_point():
+        raise ArgumentTypeError("values", "a tensor of floats", str(values.dtype), call="aggregate")
+    values, keep = widen(values), valid(mask)
     c = coefficients(
         keep.sum(-1), keep.shape[1], how=how, n_tokens=n_tokens, n_sequences=n_sequences, norm_length=norm_length
     )
@@ -109,6 +111,8 @@ def coefficients(
         # A tensor is not looked at: that would wait for the device.
         if isinstance(value, int | float) and not 0 < value < float("inf"):
             raise ArgumentError(name, "a positive number", value, call="neff.train.losses")
+        if isinstance(value, torch.Tensor) and value.numel() != 1:
+            raise ArgumentError(name, "one number", f"shape {tuple(value.shape)}", call="neff.train.losses")
     one = torch.ones_like(lengths, dtype=torch.float64 if lengths.device.type != "mps" else torch.float32)
     if how == "token-sum":
         return one

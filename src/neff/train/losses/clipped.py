@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neff.errors import ArgumentError
+from neff.stats._validate import check_number
 from neff.train.losses._batch import read
 from neff.train.losses._finish import finish
 from neff.train.losses._surrogate import check_clip, proximal_ratio, surrogate
@@ -28,7 +29,7 @@ __all__ = ["dapo", "dr_grpo", "dual_clip", "grpo", "ppo_clip"]
 
 def _clipped(batch: Batch, aggregate: str, low: float, high: float, cap: float | None = None) -> LossOutput:
     check_clip(batch.call, low, high)
-    if cap is not None and not cap > 1:
+    if cap is not None and not check_number(cap, argument="cap", call=batch.call) > 1:
         raise ArgumentError("cap", "above 1", cap, "3 is usual.", call=batch.call)
     q, w = surrogate(batch, proximal_ratio(batch), low, high, cap)
     return finish(batch, q.mul_(batch.mask), w, aggregate=aggregate)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from neff.errors import ArgumentError
 from neff.stats._options import check_choice
 from neff.train.losses._batch import read
 from neff.train.losses._finish import finish
-from neff.train.losses._surrogate import check_clip, proximal_ratio, staleness, surrogate
+from neff.train.losses._surrogate import check_clip, product, proximal_ratio, staleness, surrogate
+from neff.train.losses.truncated import check_cap
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -141,11 +141,10 @@ def decoupled_ppo(
     batch = read("decoupled_ppo", lp, blp, advantages, mask, olp=olp, rlp=rlp, options=options)
     correction, ratio = staleness(batch)
     if cap is not None:
-        if not cap > 0:
-            raise ArgumentError("cap", "a positive number", cap, call="decoupled_ppo")
+        check_cap("decoupled_ppo", cap)
         correction = correction.clamp(max=cap)
     if objective == "cispo":
-        w = (correction * ratio.clamp(1 - clip_low, 1 + clip_high)).mul_(batch.mask)
+        w = product(correction, ratio.clamp(1 - clip_low, 1 + clip_high)).mul_(batch.mask)
         return finish(batch, w * batch.values(), w, aggregate=aggregate)
     q, w = surrogate(batch, ratio, clip_low, clip_high)
-    return finish(batch, (correction * q).mul_(batch.mask), correction * w, aggregate=aggregate)
+    return finish(batch, product(correction, q).mul_(batch.mask), product(correction, w), aggregate=aggregate)

@@ -26,10 +26,10 @@ class LossOptions(TypedDict, total=False):
         Entropy of the policy at each token, shape [B, T] with gradient, and its weight: `entropy_coef * entropy` is
         subtracted from the token's loss. 0 by default.
     nonfinite
-        What to do where a valid token has a NaN or infinite log-probability or advantage: "raise" an `ArgumentError`
-        that names it (default); "drop" the whole response, with a warning; "propagate", which makes loss and gradient
-        NaN. The first two wait for the device once or twice per call; "propagate" never does, and gives none of the
-        warnings.
+        What to do where a valid token has a NaN or infinite log-probability, advantage or entropy: "raise" an
+        `ArgumentError` that names it (default); "drop" the whole response, with a warning; "propagate", which makes
+        loss and gradient NaN. The first two wait for the device once or twice per call; "propagate" never does, and
+        gives none of the warnings.
     """
 
     n_tokens: float | Tensor | None

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from neff.train._caller import warn
 from neff.train.losses._batch import LOG_LIMIT, read, saturated_exp
 from neff.train.losses._surrogate import inside, proximal_ratio
 from neff.train.losses.truncated import check_band, check_cap, weighted
-from neff.train.losses.warnings import RatioOverflowWarning, warn
+from neff.train.losses.warnings import RatioOverflowWarning
 
 if TYPE_CHECKING:
     from typing import Unpack

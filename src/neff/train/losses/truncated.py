@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neff.errors import ArgumentError
+from neff.stats._validate import check_number
 from neff.train.losses._batch import read
 from neff.train.losses._finish import finish
-from neff.train.losses._surrogate import check_clip, inside, staleness, surrogate
+from neff.train.losses._surrogate import check_clip, inside, product, staleness, surrogate
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -35,18 +36,19 @@ def weighted(
         return finish(batch, w * batch.values(), w, aggregate=aggregate)
     check_clip(batch.call, low, high)
     q, w = surrogate(batch, ratio, low, high)
-    return finish(batch, (weight * q).mul_(batch.mask), weight * w, aggregate=aggregate)
+    return finish(batch, product(weight, q).mul_(batch.mask), product(weight, w), aggregate=aggregate)
 
 
 def check_band(call: str, low: float, high: float) -> None:
     """Refuse bounds of a kept weight that keep nothing."""
+    low, high = (check_number(value, argument=name, call=call) for name, value in (("low", low), ("high", high)))
     if not 0 <= low < high:
         raise ArgumentError("low", f"0 or more, and less than high ({high})", low, call=call)
 
 
 def check_cap(call: str, cap: float) -> None:
     """Refuse a cap that is not positive."""
-    if not cap > 0:
+    if not check_number(cap, argument="cap", call=call) > 0:
         raise ArgumentError("cap", "a positive number", cap, "2 is usual.", call=call)
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import warnings
-from pathlib import Path
-
 from neff.errors import TrainingWarning
 
 __all__ = ["EmptyBatchWarning", "NonFiniteWarning", "NothingKeptWarning", "RatioOverflowWarning", "RatioShiftWarning"]
@@ -33,12 +29,3 @@ class RatioShiftWarning(TrainingWarning):
     The effective sample size does not see it. The log-probabilities are not those of the sampler (temperature, top-p, a
     sum where a mean was meant), or the policy is far from the one that sampled.
     """
-
-
-def warn(found: TrainingWarning) -> None:
-    """Issue the warning at the line outside this package that called a loss, however deep the loss noticed."""
-    here, level = str(Path(__file__).parent), 1
-    frame = inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(here):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(found, stacklevel=level)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neff.errors import ArgumentError
+from neff.stats._validate import check_number
 from neff.train.losses._batch import read, saturated_exp
 from neff.train.losses._finish import finish
 from neff.train.losses._surrogate import by_sign, check_clip, proximal_ratio, surrogate
@@ -78,10 +79,10 @@ def rloo(
     (-1.1, [1.1, 1.1])
     """
     check_clip("rloo", clip_low, clip_high)
-    if advantages.numel() != len(advantages):
+    batch = read("rloo", lp, blp, advantages, mask, olp=olp, rlp=rlp, options=options)
+    if batch.advantages.shape[1] != 1:
         must, fix = "of shape [B]: one advantage per response", "Use gspo or ppo_clip for advantages per token."
         raise ArgumentError("advantages", must, tuple(advantages.shape), fix, call="rloo")
-    batch = read("rloo", lp, blp, advantages, mask, olp=olp, rlp=rlp, options=options)
     log = _log_proximal(batch)
     warn_of_overflow(batch, log)
     q, w = surrogate(batch, saturated_exp(log), clip_low, clip_high)
@@ -157,8 +158,8 @@ def vespo(
 ) -> LossOutput:
     """Return the loss of VESPO, -phi(W) A lp, with phi(W) = exp(lam) W^k exp(-lam W) and W the ratio of the response.
 
-    Use it on stale rollouts of short responses: the weight is 1 at W = 1 and falls smoothly to 0 on both sides. On long
-    ones W is far from 1 and nearly everything is dropped.
+    Use it on stale rollouts of short responses: the weight is 1 at W = 1, has its peak at W = k / lam, and falls
+    smoothly to 0 on both sides of it. On long ones W is far from 1 and nearly everything is dropped.
 
     Parameters
     ----------
@@ -192,7 +193,7 @@ def vespo(
     [1.0, 0.199148]
     """
     for name, pair in (("positive", positive), ("negative", negative)):
-        if not min(pair) > 0:
+        if not min(check_number(x, argument=name, call="vespo") for x in pair) > 0:
             raise ArgumentError(name, "(k, lam), both positive", pair, call="vespo")
     batch = read("vespo", lp, blp, advantages, mask, olp=None, rlp=rlp, options=options)
     log = batch.log_sequence[:, None]
@@ -250,7 +251,7 @@ def opsm(
     1
     """
     check_clip("opsm", clip_low, clip_high)
-    if not delta >= 0:
+    if not check_number(delta, argument="delta", call="opsm") >= 0:
         raise ArgumentError("delta", "0 or more", delta, call="opsm")
     batch = read("opsm", lp, blp, advantages, mask, olp=olp, rlp=rlp, options=options)
     q, w = surrogate(batch, proximal_ratio(batch), clip_low, clip_high)

@@ -1,4 +1,4 @@
-"""Checks that refuse or warn: whether the ratios that a loss weighs by are the likelihood ratios that it assumes.
+"""Checks of data that refuse or warn: whether the ratios that a loss weighs by are the likelihood ratios it assumes.
 
 Each returns a tuple of `Finding`, empty where nothing is wrong; `enforce` raises on what is refused. They take arrays,
 lists or tensors; tensors are copied to the host, so a check of data belongs into the first steps of a run, not into all
@@ -14,10 +14,9 @@ import numpy as np
 
 from neff.errors import ArgumentError
 from neff.train.findings import Finding
+from neff.train.monitor.settings import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
 __all__ = [
@@ -25,16 +24,13 @@ __all__ = [
     "check_clamped",
     "check_length",
     "check_log_mean_ratio",
-    "check_sampling",
     "check_token_ess",
-    "check_verl_config",
 ]
 
 BOUNDS = (10.0, 20.0, 30.0, *(math.log(cap) for cap in (2.0, 3.0, 4.0, 5.0, 8.0, 10.0)))
 """Where reference implementations clamp log-ratios, and the logarithms of the caps that they put on weights."""
 SHIFT, CHANCE = 0.02, 1e-4
 BLIND_TOKEN_ESS, LOW_SEQUENCE_ESS = 0.95, 0.5
-_BUILT_IN = ("vanilla", "bypass_mode")
 
 
 def _host(values: Any) -> NDArray[np.float64]:
@@ -42,163 +38,6 @@ def _host(values: Any) -> NDArray[np.float64]:
         values = values.detach().cpu()
         values = (values.double() if values.is_floating_point() else values).numpy()
     return np.asarray(values, dtype=np.float64)
-
-
-# Before the run.
-
-
-def check_sampling(sampler: Mapping[str, Any], trainer: Mapping[str, Any] | None = None) -> tuple[Finding, ...]:
-    """Check whether the sampler draws from the distribution whose log-probabilities the trainer computes.
-
-    Use it once before a run, with the sampling parameters of the engine (vLLM's or SGLang's names) and what the trainer
-    divides its logits by. It knows only what it is told: `check_log_mean_ratio` looks at the data.
-
-    Parameters
-    ----------
-    sampler
-        `temperature`, `top_p`, `top_k`, `min_p`, `repetition_penalty`, `presence_penalty`, `frequency_penalty`,
-        `logprobs_mode`; what is missing has its neutral value.
-    trainer
-        The same for the log-probabilities of the trainer; only `temperature` is known to them. By default 1.
-
-    Returns
-    -------
-    tuple of Finding
-        "top-p", "top-k", "min-p", "penalty", "temperature", "raw-log-probs": refused.
-
-    Raises
-    ------
-    ArgumentError
-        If a value is no number.
-
-    Notes
-    -----
-    Under top-p, top-k or min-p the sampler renormalises over what it kept: the ratio of a fresh sample is the kept
-    probability mass (0.896 on average at top-p 0.8 in one report), not a change of policy, and tokens that the
-    trainer's policy would draw are never drawn. A temperature that differs makes a fresh batch off-policy.
-
-    Examples
-    --------
-    >>> [finding.name for finding in check_sampling({"temperature": 1.0, "top_p": 0.9, "top_k": -1})]
-    ['top-p']
-    >>> check_sampling({"temperature": 0.7}, {"temperature": 0.7})
-    ()
-    """
-    found: list[Finding] = []
-    of = {name: _number(sampler, name, neutral) for name, neutral in _NEUTRAL.items()}
-    kept = "the ratio of a fresh sample is then the probability mass that was kept, not a change of policy"
-    if of["top_p"] < 1:
-        found.append(_refuse("top-p", f"The sampler uses top_p={of['top_p']:g}: {kept}. Sample with top_p=1."))
-    if of["top_k"] > 0:
-        found.append(_refuse("top-k", f"The sampler uses top_k={of['top_k']:g}: {kept}. Switch top_k off (-1 or 0)."))
-    if of["min_p"] > 0:
-        found.append(_refuse("min-p", f"The sampler uses min_p={of['min_p']:g}: {kept}. Sample with min_p=0."))
-    penalties = [name for name in _NEUTRAL if name.endswith("penalty") and of[name] != _NEUTRAL[name]]
-    if penalties:
-        named = ", ".join(f"{name}={of[name]:g}" for name in penalties)
-        found.append(
-            _refuse(
-                "penalty",
-                f"The sampler uses {named}, which the trainer's log-probabilities do not know. Switch it off.",
-            )
-        )
-    ours = _number(trainer or {}, "temperature", 1.0)
-    if of["temperature"] <= 0:
-        found.append(
-            _refuse("temperature", "The sampler is greedy (temperature 0): it has no distribution to weigh by.")
-        )
-    elif abs(of["temperature"] - ours) > 1e-6 * ours:
-        said = (
-            f"The sampler's temperature is {of['temperature']:g}, the trainer's {ours:g}: a fresh batch is off-policy."
-        )
-        found.append(_refuse("temperature", f"{said} Divide the trainer's logits by the sampler's temperature."))
-    mode = str(sampler.get("logprobs_mode") or "")
-    if mode.startswith("raw") and abs(of["temperature"] - 1) > 1e-6:
-        said = f"The engine returns log-probabilities from before the temperature (logprobs_mode={mode!r})."
-        found.append(_refuse("raw-log-probs", f"{said} Use processed_logprobs."))
-    return tuple(found)
-
-
-_NEUTRAL = {
-    "temperature": 1.0,
-    "top_p": 1.0,
-    "top_k": 0.0,
-    "min_p": 0.0,
-    "repetition_penalty": 1.0,
-    "presence_penalty": 0.0,
-    "frequency_penalty": 0.0,
-}
-
-
-def _refuse(name: str, message: str) -> Finding:
-    return Finding(name, "refuse", message)
-
-
-def _number(given: Mapping[str, Any], name: str, neutral: float) -> float:
-    value = given.get(name)
-    if value is None:
-        return neutral
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if math.isnan(number):
-        raise ArgumentError(name, "a number", value, call="check_sampling")
-    return number
-
-
-def check_verl_config(config: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """Check whether verl will run the policy loss that its configuration names.
-
-    Use it on the resolved configuration of a verl 0.9 run with a loss of one's own.
-
-    Parameters
-    ----------
-    config
-        Nested mapping (a dict or an OmegaConf node), with `algorithm.rollout_correction`,
-        `actor_rollout_ref.actor.policy_loss` and `trainer.use_v1`.
-
-    Returns
-    -------
-    tuple of Finding
-        "bypass-mode": the loss would be replaced by "bypass_mode" (refused).
-
-    Notes
-    -----
-    Read from verl 0.9.1: with `bypass_mode` on, the classic trainer and the fully asynchronous and one-step-off ones
-    call `apply_bypass_mode`, which overwrites `loss_mode`; the latter two have it on by default and do not look at
-    `use_v1` (they are told by their section `rollout` or `async_training`). The v1 trainer only exchanges the
-    log-probabilities.
-
-    Examples
-    --------
-    >>> config = {
-    ...     "algorithm": {"rollout_correction": {"bypass_mode": True}},
-    ...     "actor_rollout_ref": {"actor": {"policy_loss": {"loss_mode": "ess_adaptive"}}},
-    ...     "trainer": {"use_v1": False},
-    ... }
-    >>> [finding.name for finding in check_verl_config(config)]
-    ['bypass-mode']
-    """
-    bypass = _inside(config, "algorithm", "rollout_correction", "bypass_mode")
-    loss = _inside(config, "actor_rollout_ref", "actor", "policy_loss", "loss_mode") or "vanilla"
-    experimental = any(_inside(config, section) is not None for section in ("async_training", "rollout"))
-    if not bypass or loss in _BUILT_IN or (_inside(config, "trainer", "use_v1") and not experimental):
-        return ()
-    message = (
-        f"rollout_correction.bypass_mode replaces the loss {loss!r} by 'bypass_mode' in this trainer. Use main_ppo "
-        "with trainer.use_v1=true, which leaves it alone, or switch bypass_mode off."
-    )
-    return (_refuse("bypass-mode", message),)
-
-
-def _inside(config: Any, *path: str) -> Any:
-    for name in path:
-        config = config.get(name) if hasattr(config, "get") else None
-    return config
-
-
-# On data.
 
 
 def check_behaviour_log_probs(lp: Any, blp: Any, mask: Any = None, *, lag: float | None = None) -> tuple[Finding, ...]:
@@ -232,7 +71,7 @@ def check_behaviour_log_probs(lp: Any, blp: Any, mask: Any = None, *, lag: float
     name = "behaviour-log-probs"
     if blp is None:
         said = "There are no log-probabilities of the sampler: every ratio is 1 and an ESS of 1 means nothing."
-        return (_refuse(name, f"{said} Let the engine return them."),)
+        return (refused(name, f"{said} Let the engine return them."),)
     ours, theirs = _host(lp), _host(blp)
     keep = np.ones(ours.shape, dtype=bool) if mask is None else _host(mask) != 0
     if ours.shape != theirs.shape or keep.shape != ours.shape:
@@ -244,7 +83,7 @@ def check_behaviour_log_probs(lp: Any, blp: Any, mask: Any = None, *, lag: float
     missing = np.isnan(theirs)
     found: list[Finding] = []
     if missing.all():
-        found.append(_refuse(name, "All log-probabilities of the sampler are NaN. Let the engine return them."))
+        found.append(refused(name, "All log-probabilities of the sampler are NaN. Let the engine return them."))
         return tuple(found)
     if missing.any():
         share = f"{int(missing.sum()):,} of {missing.size:,} ({100 * missing.mean():.2g}%)"
@@ -252,12 +91,12 @@ def check_behaviour_log_probs(lp: Any, blp: Any, mask: Any = None, *, lag: float
         found.append(Finding(name, "warn", f"{said} They are dropped and counted, not given the ratio 1."))
     ours, theirs = ours[~missing], theirs[~missing]
     if (theirs == 0).all():
-        found.append(_refuse(name, "All log-probabilities of the sampler are 0: a default was never filled in."))
+        found.append(refused(name, "All log-probabilities of the sampler are 0: a default was never filled in."))
     elif (ours == theirs).all():
         found += equal_log_probs(lag)
     top = max(float(theirs.max()), float(np.nanmax(ours, initial=-math.inf)))
     if top > 1e-3:
-        found.append(_refuse("positive-log-probs", f"A log-probability is {top:.4g}, above 0. Give log-probabilities."))
+        found.append(refused("positive-log-probs", f"A log-probability is {top:.4g}, above 0. Give log-probabilities."))
     return tuple(found)
 
 
@@ -266,7 +105,7 @@ def equal_log_probs(lag: float | None) -> tuple[Finding, ...]:
     name, said = "behaviour-log-probs", "All log-ratios are exactly 0: the ESS is 1 by construction and says nothing."
     if lag is not None and lag > 0:
         why = f"The sampler is {lag:g} steps old: its own log-probabilities are missing, or no step moved the weights."
-        return (_refuse(name, f"{said} {why}"),)
+        return (refused(name, f"{said} {why}"),)
     if lag is None:
         return (Finding(name, "warn", f"{said} Right only for an update on samples of the very same weights."),)
     return ()
@@ -335,7 +174,7 @@ def shifted_ratios(value: float, error: float, ess_token: float, n_tokens: int, 
     said = f"The mean token ratio is {mean:.3g}, and must be 1 for true likelihood ratios (log {value:+.3f} nats)."
     if value < 0 and ess_token > 1 - value * value:  # the spread is smaller than the shift
         why = f"A sampler that keeps {100 * mean:.3g}% of the probability mass (top-p, top-k) makes exactly this."
-        return (_refuse("log-mean-ratio", f"{said} {why} Sample without a cut-off."),)
+        return (refused("log-mean-ratio", f"{said} {why} Sample without a cut-off."),)
     why = "The log-probabilities are not those of the sampler: look at temperature, top-p, and which column is used."
     return (Finding("log-mean-ratio", "warn", f"{said} {why}"),)
 
@@ -406,7 +245,7 @@ def _pile(x: NDArray[np.float64], side: str, bounds: tuple[float, ...], *, known
     said = f"{tied:,} of {x.size:,} log-ratios are exactly {at:.6g}, and none is {side}"
     if known:
         why = "they were clamped or truncated. Give the untruncated ones; the loss may still truncate its own copy."
-        return _refuse("clamped", f"{said}: {why}")
+        return refused("clamped", f"{said}: {why}")
     why = "a clamp does that, and so do identical responses. Look at what comes before."
     return Finding("clamped", "warn", f"{said}: {why}")
 

@@ -6,6 +6,7 @@ Rows are made on the device of the log-probabilities, without waiting for it. Th
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def sequence_rows(
 
 
 def host_column(name: str, given: Any, n: int) -> Any:
-    """Return one value per sequence, still where it was given; texts become numbers that stand for them."""
+    """Return one value per sequence, still where it was given; None is NaN, and texts of `group` become numbers."""
     if given is None:
         return None
     if isinstance(given, torch.Tensor):
@@ -69,7 +70,7 @@ def host_column(name: str, given: Any, n: int) -> Any:
     else:
         column = np.array(given)
         if column.dtype.kind in "OUS":
-            column = np.array([_number_of(value) for value in column.ravel().tolist()]).reshape(column.shape)
+            column = np.array([_number_of(name, value) for value in column.ravel().tolist()]).reshape(column.shape)
     if column.ndim == 0:
         return column
     if column.shape != (n,):
@@ -78,10 +79,16 @@ def host_column(name: str, given: Any, n: int) -> Any:
     return column
 
 
-def _number_of(value: Any) -> float:
-    """Return a number that two ranks agree on: of a text, 52 bits of its digest."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+def _number_of(name: str, value: Any) -> float:
+    """Return a number that two ranks agree on: of the text of a group, 53 bits of its digest."""
+    if isinstance(value, (Real, torch.Tensor)):
         return float(value)
+    if name != "group":
+        if value is None:
+            return math.nan
+        raise ArgumentError(name, "numbers, None for one that is not known", value, call="Monitor.observe")
+    if value is None:
+        raise ArgumentError(name, "known for every response", value, call="Monitor.observe")
     import hashlib
 
     digest = hashlib.blake2b(str(value).encode("utf-8", "surrogatepass"), digest_size=8).digest()

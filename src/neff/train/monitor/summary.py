@@ -121,7 +121,7 @@ def _caps(
 def _rewards(
     of: dict[str, NDArray[np.float64]], cluster: NDArray[np.intp], values: dict[str, Any], *, grouped: bool
 ) -> None:
-    known = ~np.isnan(of["reward"])
+    known = np.isfinite(of["reward"])
     reward, code = of["reward"][known], cluster[known]
     if not reward.size:
         if grouped:
@@ -134,7 +134,8 @@ def _rewards(
     k = int(there.sum())
     if k > 1:
         off = np.bincount(code, reward - reward.mean())
-        values["reward_standard_error"] = math.sqrt(k / (k - 1) * float((off**2).sum())) / reward.size
+        if reward.max() > reward.min():  # equal ones say nothing about their spread
+            values["reward_standard_error"] = math.sqrt(k / (k - 1) * float((off**2).sum())) / reward.size
     if grouped:
         low, high = np.full(len(there), math.inf), np.full(len(there), -math.inf)
         np.minimum.at(low, code, reward)

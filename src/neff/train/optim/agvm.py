@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from neff.errors import ArgumentError
 from neff.stats._options import check_choice
 from neff.stats._validate import check_count, check_number
+from neff.train._caller import warn
 from neff.train.optim._halves import RankHalves, phi
 from neff.train.optim._rates import ScaledRates
 from neff.train.optim.warnings import UnstableGradientWarning
@@ -26,7 +26,8 @@ __all__ = ["AGVM", "agvm_ratio", "split_halves"]
 def agvm_ratio(anchor: float, module: float, *, clamp: tuple[float, float] = (0.5, 10.0), eps: float = 1e-6) -> float:
     """Return the factor of a module's learning rate from the noise of the anchor's gradient and of its own.
 
-    Use it where noise is measured elsewhere (`neff.train.gradient_phi`). Not smoothed: `AGVM` averages over updates.
+    Use it where noise is measured elsewhere (`neff.train.batch_size.gradient_phi`). Not smoothed: `AGVM` averages over
+    updates.
 
     Parameters
     ----------
@@ -35,18 +36,25 @@ def agvm_ratio(anchor: float, module: float, *, clamp: tuple[float, float] = (0.
     clamp
         Bounds on the ratio of the two, before the root: the factor stays within [0.707, 3.162] by default.
     eps
-        Added to both.
+        Added to both, above 0.
 
     Returns
     -------
     float
         sqrt(clamp((anchor + eps) / (module + eps))).
 
+    Raises
+    ------
+    ArgumentError
+        If `eps` is not above 0.
+
     Examples
     --------
     >>> [round(agvm_ratio(0.02, module), 7) for module in (0.02, 0.005, 0.08)]
     [1.0, 1.99985, 0.7071068]
     """
+    if not eps > 0:
+        raise ArgumentError("eps", "above 0", eps, "Two halves may agree exactly.", call="agvm_ratio")
     return math.sqrt(min(max((anchor + eps) / (module + eps), clamp[0]), clamp[1]))
 
 
@@ -183,6 +191,8 @@ class AGVM:
         if not 0 < self.clamp[0] <= 1 <= self.clamp[1]:
             raise ArgumentError("clamp", "bounds around 1", clamp, call=call)
         self.eps = check_number(eps, argument="eps", call=call)
+        if not 0 < self.eps < math.inf:
+            raise ArgumentError("eps", "above 0", eps, "Two halves may agree exactly.", call=call)
         self.precondition = check_choice(precondition, ("auto", "none"), argument="precondition", call=call)
         self.factors = dict.fromkeys(names, 1.0)
         self.phi = dict.fromkeys(names, math.nan)
@@ -307,7 +317,7 @@ class AGVM:
         bad = sum(broken for _, broken in found.values())
         if bad:
             self.n_skipped += bad
-            warnings.warn(UnstableGradientWarning.__doc__ or "", UnstableGradientWarning, stacklevel=3)
+            warn(UnstableGradientWarning(UnstableGradientWarning.__doc__ or ""))
         base = self.phi[self.anchor]
         for name, value in self.phi.items():
             if name != self.anchor and not math.isnan(base) and not math.isnan(value):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from neff.errors import ArgumentError, ArgumentTypeError
 from neff.stats._options import check_choice
 from neff.stats._validate import check_count, check_number
+from neff.train._caller import warn
+from neff.train.batch_size.rates import KNOWN, rule_of
 from neff.train.optim._rates import ScaledRates
 from neff.train.optim.warnings import AlignmentWarning
 
@@ -17,9 +18,6 @@ __all__ = ["BatchSizeWarmup", "Critical"]
 
 Critical: TypeAlias = Sequence[tuple[float, float]] | Callable[[int], float | None]
 """Critical batch size by amount of data seen: pairs (seen, critical batch size), or a function of what was seen."""
-
-ADAM = {"Adam", "AdamW", "NAdam", "RAdam", "Adamax", "SparseAdam", "FusedAdam", "AdamW8bit", "PagedAdamW"}
-SGD = {"SGD", "FusedSGD"}
 
 
 class BatchSizeWarmup:
@@ -44,8 +42,8 @@ class BatchSizeWarmup:
     multiple_of
         What a batch must be a multiple of: micro-batch times ranks. The first is rounded up, with a warning.
     rule
-        Learning rate by the ratio of batch sizes: "sqrt" (Adam and its kin) or "linear" (SGD). None: by the kind of
-        optimizer.
+        Learning rate by the ratio of batch sizes: "sqrt" (Adam and its kin, RMSprop, Adagrad) or "linear" (SGD).
+        None: by the kind of optimizer.
     scheduler
         A `LambdaLR` in steps of the first batch size: it is made to follow what was seen instead of the steps taken, so
         that its shape in data stays. Call `scheduler.step()` after `advance`.
@@ -111,10 +109,13 @@ class BatchSizeWarmup:
         unit = check_count(multiple_of, argument="multiple_of", call=call, minimum=1)
         self.batch_size = self.first_batch_size = math.ceil(size / unit) * unit
         if self.batch_size != size:
-            warnings.warn(AlignmentWarning.__doc__ or "", AlignmentWarning, stacklevel=2)
+            warn(AlignmentWarning(AlignmentWarning.__doc__ or ""))
         self.max_batch_size = math.inf
         if max_batch_size is not None:
             self.max_batch_size = check_count(max_batch_size, argument="max_batch_size", call=call, minimum=1)
+            if self.batch_size > self.max_batch_size:
+                must = f"at least the first batch size, {self.batch_size}"
+                raise ArgumentError("max_batch_size", must, max_batch_size, call=call)
         self.rule = _rule(optimizer, rule)
         if scheduler is not None and lr_schedule is not None:
             raise ArgumentError("lr_schedule", "None with a scheduler", lr_schedule, "Give one of the two.", call=call)
@@ -211,6 +212,8 @@ class BatchSizeWarmup:
         if callable(self.critical):
             value = self.critical(self.seen)
             number = math.nan if value is None else check_number(value, argument="critical", call="BatchSizeWarmup")
+            if number == math.inf:  # it would double for ever
+                raise ArgumentError("critical", "finite, or None where it is not known", number, call="BatchSizeWarmup")
             return -math.inf if math.isnan(number) else number
         return next((size for start, size in reversed(self.critical) if start <= self.seen), -math.inf)
 
@@ -248,13 +251,11 @@ class BatchSizeWarmup:
 def _rule(optimizer: Any, rule: str | None) -> str:
     if rule is not None:
         return check_choice(rule, ("sqrt", "linear"), argument="rule", call="BatchSizeWarmup")
-    names = {kind.__name__ for kind in type(optimizer).__mro__}
-    if names & ADAM:
-        return "sqrt"
-    if names & SGD:
-        return "linear"
+    found = rule_of(optimizer)
+    if found is not None:
+        return found
     fix = 'Say how its learning rate goes with the batch size: rule="sqrt" or "linear".'
-    raise ArgumentError("optimizer", "SGD or of the Adam family", type(optimizer).__name__, fix, call="BatchSizeWarmup")
+    raise ArgumentError("optimizer", KNOWN, type(optimizer).__name__, fix, call="BatchSizeWarmup")
 
 
 def _pairs(critical: Any) -> list[tuple[float, float]]:
@@ -265,7 +266,7 @@ def _pairs(critical: Any) -> list[tuple[float, float]]:
         fix = "Give [(0, 64), (100_000, 128)]."
         raise ArgumentTypeError("critical", "pairs (seen, critical batch size)", critical, fix, call=call) from error
     starts = [seen for seen, _ in pairs]
-    if not pairs or starts != sorted(set(starts)) or any(math.isnan(x) for pair in pairs for x in pair):
-        must = "pairs (seen, critical batch size) in rising order of what was seen"
+    if not pairs or starts != sorted(set(starts)) or not all(math.isfinite(x) for pair in pairs for x in pair):
+        must = "pairs (seen, critical batch size) of finite numbers, in rising order of what was seen"
         raise ArgumentError("critical", must, critical, call=call)
     return pairs

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from neff.errors import ArgumentError
 from neff.reasons import Reason
 from neff.stats._options import check_choice
 from neff.stats._validate import check_number
+from neff.train._caller import warn
 from neff.train.losses.ratios import RatioSummary
 from neff.train.optim._rates import ScaledRates, first_device
 from neff.train.optim.warnings import DroppedRatioWarning, MissingLogProbsWarning, SkippedStepWarning
@@ -219,7 +219,7 @@ class EssLRScaler:
         self.reset()
         if scale.reason is not None:
             kind = SkippedStepWarning if scale.skip else MissingLogProbsWarning
-            warnings.warn(kind.__doc__ or str(scale.reason), kind, stacklevel=2)
+            warn(kind(kind.__doc__ or str(scale.reason)))
         self._rates.apply([scale.factor] * len(self.optimizer.param_groups))
         if scale.skip:
             self._own_step = ("step" in vars(self.optimizer), vars(self.optimizer).get("step"))
@@ -308,7 +308,7 @@ def _summary(log_w: Tensor | RatioSummary, mask: Tensor | None) -> tuple[RatioSu
     bad = (log_w.isnan() | (log_w == math.inf)).logical_and(keep) if keep.shape == log_w.shape else None
     dropped = 0 if bad is None else int(bad.sum())
     if dropped and bad is not None:
-        warnings.warn(DroppedRatioWarning.__doc__ or "", DroppedRatioWarning, stacklevel=3)
+        warn(DroppedRatioWarning(DroppedRatioWarning.__doc__ or ""))
         keep = keep & ~bad
     return RatioSummary.of(log_w, keep), dropped
 

@@ -14,7 +14,7 @@ from neff.stats._options import check_choice
 from neff.train.findings import CheckWarning, enforce
 from neff.train.losses.options import LossOptions
 from neff.train.losses.table import LOSSES
-from neff.train.monitor.checks import check_sampling
+from neff.train.monitor.settings import check_sampling
 
 if TYPE_CHECKING:
     from torch import Tensor

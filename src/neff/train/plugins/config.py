@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from neff.errors import ArgumentError
 from neff.stats._options import check_choice
+from neff.stats._validate import check_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,6 +107,13 @@ class NeffConfig:
             if value is not None or None not in choices:
                 known = tuple(choice for choice in choices if choice is not None)
                 check_choice(value, known, argument=name, call="NeffConfig")
+        for name, must in (("lr_reference", "above 0 and at most 1"), ("lr_floor", "between 0 and 1")):
+            value = getattr(self, name)
+            if name == "lr_floor" and value is None:
+                continue
+            share = check_number(value, argument=name, call="NeffConfig")
+            if not 0 <= share <= 1 or (share == 0 and name == "lr_reference"):
+                raise ArgumentError(name, must, value, call="NeffConfig")
         taken = [name for name in OF_THE_TRAINER if name in self.options]
         if taken:
             fix = "Batch sizes, beta and entropy_coef are settings of the trainer; scope is one of NeffConfig."

@@ -229,18 +229,18 @@ def check_config(config: Mapping[str, Any]) -> tuple[Finding, ...]:
     >>> [(finding.name, finding.severity) for finding in check_config(config)]
     [('behaviour-log-probs', 'refuse')]
     """
-    from neff.train.monitor.checks import check_sampling, check_verl_config
+    from neff.train.monitor.settings import check_sampling, check_verl_config, inside
 
     found = list(check_verl_config(config))
-    rollout = _inside(config, "actor_rollout_ref", "rollout") or {}
+    rollout = inside(config, "actor_rollout_ref", "rollout") or {}
     names = ("temperature", "top_p", "top_k")
     sampler = {name: rollout.get(name) for name in names}
     found += check_sampling(sampler, {"temperature": sampler["temperature"]})
-    loss = _inside(config, "actor_rollout_ref", "actor", "policy_loss", "loss_mode") or ""
-    correction = _inside(config, "algorithm", "rollout_correction") or {}
+    loss = inside(config, "actor_rollout_ref", "actor", "policy_loss", "loss_mode") or ""
+    correction = inside(config, "algorithm", "rollout_correction") or {}
     if str(loss).startswith(PREFIX) and not correction.get("bypass_mode"):
         found.append(_rebuilt(str(loss), correction))
-    if _inside(config, "algorithm", "adv_estimator") == "remax" and _inside(config, "trainer", "use_v1"):
+    if inside(config, "algorithm", "adv_estimator") == "remax" and inside(config, "trainer", "use_v1"):
         said = "adv_estimator=remax needs reward_baselines, which the v1 trainer of verl 0.9.1 does not compute."
         found.append(Finding("greedy-baseline", "refuse", f"{said} Use the classic trainer (trainer.use_v1=false)."))
     return tuple(found)
@@ -259,12 +259,6 @@ def _rebuilt(loss: str, correction: Any) -> Finding:
     said = f"{loss} rebuilds the sampler's log-probabilities from rollout_is weights, and stops where one was truncated"
     threshold = correction.get("rollout_is_threshold", 2.0)
     return Finding(name, "warn", f"{said} (rollout_is_threshold={threshold}). {cure}")
-
-
-def _inside(config: Any, *path: str) -> Any:
-    for name in path:
-        config = config.get(name) if hasattr(config, "get") else None
-    return config
 
 
 def __getattr__(name: str) -> Any:
