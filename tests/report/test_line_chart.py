@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from neff.errors import ArgumentError
@@ -231,6 +231,7 @@ def test_names_cannot_break_out(name):
     st.sampled_from(["linear", "log"]),
     st.sampled_from(["linear", "log"]),
 )
+@example([8.977e307], "linear", "linear")  # this range can be told in doubles; a little wider it cannot
 def test_any_numbers_can_be_drawn(values, x_scale, y_scale):
     x = tuple(float(v) for v in range(len(values)))
     one = chart(
@@ -245,6 +246,10 @@ def test_any_numbers_can_be_drawn(values, x_scale, y_scale):
                 assert -15 <= float(y_text) <= height
     assert all(len(line) <= 80 + 30 for line in sketch_lines(one))
     one.describe()
+
+
+def test_ticks_of_tiny_numbers_are_told_apart():
+    assert [said for _, said in axis_ticks(1e-15, 3e-15, "linear", 2)] == ["1e-15", "2e-15", "3e-15"]
 
 
 def test_colours_of_the_curves_are_in_all_three_themes():

@@ -147,10 +147,13 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     [0.4, 0.45, 0.5, 0.55, 0.6]
     >>> ticks(0.0, 100.0, 4)
     [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
+    >>> ticks(1e-15, 3e-15, 2)
+    [1e-15, 2e-15, 3e-15]
     """
-    step = _round_number((high - low) / max(about, 1))
+    step = _round_number(high / max(about, 1) - low / max(about, 1))  # high - low may overflow
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(k * step, 12) + 0.0 for k in range(first, last + 1)]
+    decimals = 1 - math.floor(math.log10(step))  # k * step is off by its last bit
+    return [round(k * step, decimals) + 0.0 for k in range(first, last + 1)]
 
 
 def tick_digits(marks: Sequence[float]) -> int:
@@ -158,11 +161,12 @@ def tick_digits(marks: Sequence[float]) -> int:
 
     Examples
     --------
-    >>> tick_digits([0.4, 0.45, 0.5]), tick_digits([0.0, 20.0])
-    (2, 0)
+    >>> tick_digits([0.4, 0.45, 0.5]), tick_digits([0.0, 20.0]), tick_digits([1e-15, 2e-15])
+    (2, 0, 9)
     """
+    near = 1e-9 * max(map(abs, marks), default=0.0)
     for digits in range(9):
-        if all(abs(round(mark, digits) - mark) < 1e-9 * max(abs(mark), 1e-3) for mark in marks):
+        if all(abs(round(mark, digits) - mark) <= near for mark in marks):
             return digits
     return 9
 

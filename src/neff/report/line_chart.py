@@ -159,10 +159,11 @@ def _domain(seen: Sequence[float], more: Iterable[float], scale: Scale, *, pad: 
         room = pad * (high - low) or (0.0 if high > low else 0.15)
         return 10.0 ** max(low - room, -300.0), 10.0 ** min(high + room, 300.0)
     low, high = min(every), max(every)
-    half = (high / 2 - low / 2) * 2  # the plain difference of two huge numbers may overflow
-    room = pad * half if high > low else 0.05 * max(abs(low), 1e-9)
+    room = pad * (high - low) if high > low else 0.05 * max(abs(low), 1e-9)
     wide = low - room, high + room
-    return wide if all(map(math.isfinite, wide)) and math.isfinite(half) else (max(low, -8e307), min(high, 8e307))
+    if math.isfinite(wide[1] - wide[0]):
+        return wide
+    return max(low, -8e307), min(high, 8e307)  # so that the difference of two huge numbers does not overflow
 
 
 def _stretches(shades: Sequence[tuple[float, float]]) -> str:
