@@ -24,7 +24,7 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	touch $@ $(VENV)/.demo
 
 node_modules/axe-core/axe.min.js: package.json
-	@command -v npm >/dev/null && npm install --no-audit --no-fund --silent \
+	@command -v npm >/dev/null && npm install --no-audit --no-fund --no-package-lock --silent \
 		|| echo "npm is not installed: the accessibility test will be skipped"
 
 demo: $(VENV)/.demo
