@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neff.errors import ArgumentError
+from neff.errors import ArgumentError, ArgumentTypeError
 from neff.train.advantages import (
     group_advantage,
     group_centered_advantage,
@@ -340,3 +340,31 @@ def test_warnings_are_at_the_line_of_the_caller():
         with pytest.warns(UnscoredRewardWarning) as caught:
             advantage([1.0, 0.0, math.nan], [0, 0, 0])
         assert caught[0].filename == __file__
+
+
+def test_none_in_a_list_is_a_reward_that_is_not_known():
+    with pytest.warns(UnscoredRewardWarning):
+        found = group_centered_advantage([1.0, None, 0.0], ["a", "a", "a"])
+    assert found.valid.tolist() == [True, False, True]
+    assert found.advantages.tolist() == [0.5, 0.0, -0.5]
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: group_advantage([1.0, 0.0], 0), "group must be a tensor, an array or a list of ids, got 0"),
+        (lambda: group_advantage([1.0], np.array(3)), "group must be a tensor, an array or a list of ids"),
+        (lambda: whiten([1.0, 2.0]), "advantages must be a tensor, got 'list'"),
+        (lambda: reinforce_plus_plus_advantage([1.0], [0], [[1, 1]]), "mask must be a tensor, got 'list'"),
+    ],
+)
+def test_bad_types_are_named(call, text):
+    with pytest.raises(ArgumentTypeError, match=text):
+        call()
+
+
+def test_whitening_refuses_what_would_make_everything_nan():
+    values, mask = torch.tensor([1.0, math.nan, 2.0]), torch.tensor([1, 0, 1])
+    with pytest.raises(ArgumentError, match="advantages must be finite where the mask is not 0, got nan"):
+        whiten(values)
+    assert whiten(values, mask).isfinite().all()

@@ -305,3 +305,12 @@ def test_bad_input():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         opob_baseline(None, None, [1.0, math.nan], [0, 0])  # a bare baseline says it by NaN
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "median", "winsorized"])
+@pytest.mark.parametrize("leave_one_out", [False, True])
+@pytest.mark.parametrize("scope", ["group", "minibatch"])
+def test_an_empty_batch_has_no_advantages(aggregate, leave_one_out, scope):
+    """A rank without a response."""
+    found = opob_advantage(None, None, [], [], aggregate=aggregate, leave_one_out=leave_one_out, scope=scope)
+    assert found.advantages.shape == found.valid.shape == (0,)

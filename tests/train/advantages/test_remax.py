@@ -15,7 +15,7 @@ from neff.train.advantages import (
     remax_kl_returns,
     remax_token_advantage,
 )
-from neff.train.advantages.warnings import UnscoredRewardWarning
+from neff.train.advantages.warnings import DroppedWeightWarning, UnscoredRewardWarning
 from neff.train.baselines import bandit_baselines, bandit_scores, baseline_variance
 
 # rl-remax section 6: functions compute_returns and actor_loss_fn of liziniu/ReMax, prompt of length 2
@@ -215,3 +215,18 @@ def test_returns_come_in_the_type_of_the_rewards():
     for kind in (torch.float32, torch.float64):
         found = remax_kl_returns(torch.tensor([1.0, 0.5], dtype=kind), [0.4, 0.5], lp, lp, mask)
         assert found.advantages.dtype == kind
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_log_probability_that_is_not_finite_drops_its_response(which):
+    mask = torch.ones(3, 2)
+    mask[2, 1] = 0
+    given = [torch.full((3, 2), -1.0), torch.full((3, 2), -1.5)]
+    expected = remax_kl_returns([1.0, 0.5, 0.0], [0.0, 0.0, 0.2], *given, mask)
+    given[which][1, 0] = given[which][2, 1] = math.nan  # the latter is masked
+    with pytest.warns(DroppedWeightWarning):
+        found = remax_kl_returns([1.0, 0.5, 0.0], [0.0, 0.0, 0.2], *given, mask)
+    assert found.valid.tolist() == [True, False, True]
+    torch.testing.assert_close(found.advantages[[0, 2]], expected.advantages[[0, 2]])
+    assert not found.advantages[1].any()
+    assert math.isfinite(found.metrics["kl_ratio"])

@@ -122,3 +122,29 @@ def test_single_runs_beside_repeated_ones_do_not_narrow_the_interval():
         hits += math.isnan(low) or low <= 200 <= high
     assert 0.88 <= hits / 200 <= 1
     assert any("One run at batch 16, 32" in warning for warning in found.warnings)
+
+
+def costs(rng):
+    return 10 * (1 + SIZES / 1000) * np.exp(0.05 * rng.normal(size=SIZES.size))
+
+
+def test_noise_of_single_runs_is_no_left_branch():
+    """At small batches costs are nearly equal, and one run each cannot say which is lower."""
+    rng, told = np.random.default_rng(3), 0
+    for _ in range(100):
+        cost = costs(rng)
+        told += any("costs more than a larger one" in warning for warning in fit_tradeoff(SIZES, cost).warnings)
+    assert told < 30  # two costs of 5% noise differ by a tenth now and then
+    batch, cost = np.append(SIZES, [1024, 1024]), np.append(costs(rng), 20 * np.exp([0.05, -0.05]))
+    cost[0] = 1.05 * min(cost)
+    assert not any("costs more" in warning for warning in fit_tradeoff(batch, cost, rng=0).warnings)
+    cost[0] = 2 * min(cost)
+    assert any("Batch 16 costs more" in warning for warning in fit_tradeoff(batch, cost, rng=0).warnings)
+    assert any("Batch 16 costs more" in warning for warning in fit_tradeoff(SIZES, cost[: SIZES.size]).warnings)
+
+
+def test_a_single_run_far_off_the_line_is_named():
+    batch = np.repeat(SIZES, np.where(SIZES == 256, 1, 3))
+    cost = 10 * (1 + batch / 200) * (1 + 0.01 * np.sin(np.arange(batch.size)))
+    cost[batch == 256] *= 2
+    assert any("does not fit at batch 256 (+" in warning for warning in fit_tradeoff(batch, cost, rng=0).warnings)

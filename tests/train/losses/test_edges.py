@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -40,6 +41,7 @@ from neff.train.losses import (
     tis,
     vespo,
 )
+from neff.train.losses._surrogate import surrogate
 
 NAMES = [name for name in LOSSES if name != "p3o"]
 NAN = math.nan
@@ -371,6 +373,14 @@ def test_a_saturated_ratio_keeps_its_weight():
         with pytest.warns(RatioOverflowWarning):
             out = f(lp, lp - 50.0, torch.full((9,), -1.0), torch.ones(9, 3), olp=None)
         torch.testing.assert_close(out.weights, torch.full((9, 3), math.exp(44.0)), rtol=1e-5, atol=0)
+
+
+def test_a_saturated_ratio_keeps_its_weight_however_it_was_rounded():
+    bound = torch.tensor([[math.exp(44.0)]])
+    above = torch.nextafter(bound, torch.tensor(math.inf))  # what exp gives elsewhere
+    q, w = surrogate(SimpleNamespace(advantages=torch.tensor([[-1.0]])), above, 0.2, 0.2)
+    assert torch.equal(q, above)
+    assert torch.equal(w, above)
 
 
 def test_aggregating_whole_numbers_is_refused_and_half_precision_is_widened():

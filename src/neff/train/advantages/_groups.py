@@ -21,7 +21,7 @@ from neff.train.advantages.warnings import (
 if TYPE_CHECKING:
     from neff.errors import TrainingWarning
 
-__all__ = ["AdvantageOutput", "Groups", "Sample", "finish", "groups_of", "sample_of"]
+__all__ = ["AdvantageOutput", "Groups", "Sample", "check_mask", "finish", "groups_of", "sample_of"]
 
 
 WARNINGS: dict[str, type[TrainingWarning]] = {
@@ -124,7 +124,9 @@ def float_type(tensor: Tensor) -> torch.dtype:
 
 
 def as_vector(values: Any, argument: str, call: str, *, length: int | None = None, device: Any = None) -> Tensor:
-    """Return a vector of numbers without gradient; lists and arrays pass."""
+    """Return a vector of numbers without gradient; lists and arrays pass, and None in a list is NaN."""
+    if isinstance(values, (list, tuple)):
+        values = [math.nan if value is None else value for value in values]
     try:
         tensor = values.detach() if isinstance(values, Tensor) else torch.as_tensor(values, device=device)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -139,6 +141,15 @@ def as_vector(values: Any, argument: str, call: str, *, length: int | None = Non
     return tensor if device is None else tensor.to(device)
 
 
+def check_mask(mask: Any, length: int, call: str, *, width: int | None = None) -> None:
+    """Refuse what is no [B, T] of a batch."""
+    if not isinstance(mask, Tensor):
+        raise ArgumentTypeError("mask", "a tensor", type(mask).__name__, "Use torch.as_tensor.", call=call)
+    if mask.ndim != 2 or mask.shape[0] != length or (width is not None and mask.shape[1] != width):
+        must = f"of shape ({length}, {'T' if width is None else width})"
+        raise ArgumentError("mask", must, tuple(mask.shape), "One value per token of the response.", call=call)
+
+
 def groups_of(group: Any, length: int, *, device: Any, call: str) -> Groups:
     """Sort rows into groups by ids of any kind: a tensor, or an array or list of integers or text."""
     if isinstance(group, Tensor):
@@ -149,7 +160,11 @@ def groups_of(group: Any, length: int, *, device: Any, call: str) -> Groups:
             raise ArgumentError("group", "known for every response", "NaN", "Give it an id of its own.", call=call)
         code = torch.unique(group, return_inverse=True)[1].to(device)
     else:
-        ids = group.tolist() if hasattr(group, "tolist") else list(group)
+        try:
+            ids = list(group.tolist() if hasattr(group, "tolist") else group)
+        except TypeError as error:
+            must, fix = "a tensor, an array or a list of ids", "Give one group id per response."
+            raise ArgumentTypeError("group", must, group, fix, call=call) from error
         if len(ids) != length or any(isinstance(i, list) for i in ids):
             fix = "Give one group id per response."
             raise ArgumentError("group", f"a vector of length {length}", f"length {len(ids)}", fix, call=call)

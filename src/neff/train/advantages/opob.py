@@ -226,6 +226,8 @@ def _of_minibatch(
     """One baseline for the differences from the group means, in units of `sigma`."""
     sample, omega = weighted.sample, weighted.log_omega
     groups, rewards = sample.groups, sample.rewards
+    if not rewards.numel():
+        return rewards, rewards > 0
     several = groups.spread(sample.counts > 1)  # a lone reward is taken as it is
     means = groups.spread(sample.means()) * several
     if not leave_one_out:
@@ -240,7 +242,7 @@ def _of_minibatch(
         log = omega.expand(len(chunk), -1).clone()
         log.scatter_(1, chunk[:, None], -math.inf)
         parts.append(_center((rewards - shift) / sigma, log, aggregate))
-    found, empty = (torch.cat(x) for x in zip(*parts, strict=True)) if parts else (rewards, rewards > 0)
+    found, empty = (torch.cat(x) for x in zip(*parts, strict=True))
     return without + sigma * found, empty
 
 

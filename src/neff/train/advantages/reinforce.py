@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from neff.errors import ArgumentError
+from neff.errors import ArgumentError, ArgumentTypeError
 from neff.stats._options import check_choice
 from neff.stats._validate import check_number
-from neff.train.advantages._groups import AdvantageOutput, as_vector, finish, float_type, sample_of
+from neff.train.advantages._groups import AdvantageOutput, as_vector, check_mask, finish, float_type, sample_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -142,7 +142,7 @@ def whiten(advantages: Tensor, mask: Tensor | None = None, *, eps: float = 1e-8)
     Raises
     ------
     ArgumentError
-        If the shapes differ.
+        If the shapes differ, or a value that counts is not finite.
 
     Notes
     -----
@@ -153,6 +153,10 @@ def whiten(advantages: Tensor, mask: Tensor | None = None, *, eps: float = 1e-8)
     >>> whiten(torch.tensor([1.0, 2.0, 3.0, 9.0]), torch.tensor([1, 1, 1, 0])).tolist()
     [-1.0, 0.0, 1.0, 0.0]
     """
+    if not isinstance(advantages, torch.Tensor):
+        raise ArgumentTypeError(
+            "advantages", "a tensor", type(advantages).__name__, "Use torch.as_tensor.", call="whiten"
+        )
     keep = torch.ones_like(advantages, dtype=torch.bool) if mask is None else mask != 0
     if keep.shape != advantages.shape:
         must = f"of the shape of advantages, {tuple(advantages.shape)}"
@@ -161,6 +165,9 @@ def whiten(advantages: Tensor, mask: Tensor | None = None, *, eps: float = 1e-8)
     n = keep.sum()
     centered = (values - values.sum() / n.clamp(min=1)).masked_fill(~keep, 0.0)
     chosen, dtype = values[keep], float_type(advantages)
+    if not bool(chosen.isfinite().all()):
+        got, fix = float(chosen[~chosen.isfinite()][0]), "One such value would make all of them NaN: mask it."
+        raise ArgumentError("advantages", "finite where the mask is not 0", got, fix, call="whiten")
     if chosen.numel() < 2 or bool((chosen == chosen[0]).all()):
         return torch.zeros_like(advantages, dtype=dtype)
     return (centered / (centered.square().sum() / (n - 1) + eps).sqrt()).to(dtype)
@@ -218,9 +225,7 @@ def reinforce_plus_plus_advantage(
     unit = check_choice(unit, ("token", "sequence"), argument="unit", call=call)
     singleton = check_choice(singleton, ("zero", "reward"), argument="singleton", call=call)
     sample = sample_of(rewards, group, call=call)
-    if mask.ndim != 2 or mask.shape[0] != sample.rewards.shape[0]:
-        must = f"of shape ({sample.rewards.shape[0]}, T)"
-        raise ArgumentError("mask", must, tuple(mask.shape), "One value per token.", call=call)
+    check_mask(mask, sample.rewards.shape[0], call)
     lone = sample.groups.spread(sample.counts == 1)
     means = sample.groups.spread(sample.means())
     signal = sample.groups.spread(sample.spread_out())

@@ -9,7 +9,7 @@ import torch
 
 from neff.errors import ArgumentError
 from neff.stats._validate import check_number
-from neff.train.advantages._groups import AdvantageOutput, as_vector, finish, float_type, sample_of
+from neff.train.advantages._groups import AdvantageOutput, as_vector, check_mask, finish, float_type, sample_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +72,7 @@ def remax_advantage(rewards: Any, greedy_rewards: Any, mask: Tensor | None = Non
     length = reward.shape[0]
     greedy = as_vector(greedy_rewards, "greedy_rewards", call, length=length, device=reward.device).double()
     if mask is not None:
-        _check_mask(mask, length, call)
+        check_mask(mask, length, call)
     usable = greedy.isfinite()
     reward = reward.to(float_type(reward)).masked_fill(~usable, math.nan)
     sample = sample_of(reward, call=call)
@@ -129,7 +129,7 @@ def remax_token_advantage(token_rewards: Tensor, greedy_rewards: Any, mask: Tens
     call = "remax_token_advantage"
     if token_rewards.ndim != 2:
         raise ArgumentError("token_rewards", "of shape [B, T]", tuple(token_rewards.shape), call=call)
-    _check_mask(mask, token_rewards.shape[0], call, width=token_rewards.shape[1])
+    check_mask(mask, token_rewards.shape[0], call, width=token_rewards.shape[1])
     keep = mask != 0
     inside = token_rewards.detach().double().masked_fill(~keep, 0.0)
     greedy = as_vector(greedy_rewards, "greedy_rewards", call, length=mask.shape[0], device=mask.device).double()
@@ -185,8 +185,8 @@ def remax_kl_returns(
 
     Warns
     -----
-    UnscoredRewardWarning
-        If a reward is not finite.
+    UnscoredRewardWarning, DroppedWeightWarning
+        If a reward, or a log-probability at a valid token, is not finite: its response is dropped.
 
     Notes
     -----
@@ -219,11 +219,11 @@ def remax_kl_returns(
         raise ArgumentError("rlp", f"of the shape of lp, {tuple(lp.shape)}, [B, T]", tuple(rlp.shape), call=call)
     reward = as_vector(rewards, "rewards", call, length=lp.shape[0], device=lp.device)
     greedy = as_vector(greedy_rewards, "greedy_rewards", call, length=lp.shape[0], device=lp.device).double()
-    _check_mask(mask, lp.shape[0], call, width=lp.shape[1])
+    check_mask(mask, lp.shape[0], call, width=lp.shape[1])
     reward = reward.to(float_type(reward)).masked_fill(~greedy.isfinite(), math.nan)
-    sample = sample_of(reward, call=call)
     keep = mask != 0
     penalty = (-beta * (lp.detach().double() - rlp.detach().double())).masked_fill(~keep, 0.0)
+    sample = sample_of(reward, call=call, valid=penalty.isfinite().all(1))
     left = keep.flip(1).cumsum(1).flip(1).double()  # tokens to the end, this one included
     difference = (sample.rewards - greedy.nan_to_num(0.0, 0.0, 0.0)).clamp(-clip, clip)
     discounted = (gamma**left * difference[:, None]).masked_fill(~keep, 0.0)
@@ -232,9 +232,3 @@ def remax_kl_returns(
     extra = {"kl_ratio": float(share.mean()) if share.numel() else math.nan}
     base = greedy[:, None].expand(lp.shape).masked_fill(~keep, 0.0)
     return finish(sample, penalty + discounted, base, extra)
-
-
-def _check_mask(mask: Tensor, length: int, call: str, *, width: int | None = None) -> None:
-    if mask.ndim != 2 or mask.shape[0] != length or (width is not None and mask.shape[1] != width):
-        must = f"of shape ({length}, {'T' if width is None else width})"
-        raise ArgumentError("mask", must, tuple(mask.shape), "One value per token of the response.", call=call)

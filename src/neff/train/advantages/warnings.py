@@ -12,7 +12,7 @@ class UnscoredRewardWarning(TrainingWarning):
 
 
 class DroppedWeightWarning(TrainingWarning):
-    """Some log-weights or norms are NaN or infinite; their responses have advantage 0 and are not valid."""
+    """Some weights, log-probabilities or norms are not finite; their responses have advantage 0 and are not valid."""
 
 
 class LoneResponseWarning(TrainingWarning):

@@ -91,8 +91,8 @@ def fit_tradeoff(
     the weights as they are; deviations are widened by sqrt(m / (m - 1)) for m runs of a batch size, and by the quantile
     of t over the normal one. In simulations with 3 runs each the 95% interval then covers in about 94% of cases; the
     plain percentile interval in 85%. A batch size with a single run gets the spread of the others, as a share of its
-    cost. Runs that did not reach the target are left out and counted: where there are some,
-    E of that batch size is too low. O(n + K n_resamples).
+    cost. Runs that did not reach the target are left out and counted: where there are some, E of that batch size is too
+    low. O(n + K n_resamples).
 
     References
     ----------
@@ -190,7 +190,7 @@ def _bootstrap(
     means = np.empty((n_resamples, x.size))
     df, tail = sum(group.size - 1 for group in runs), 0.5 + level / 2
     of_few = t_quantile(tail, df) / normal_quantile(tail) if widen else 1.0
-    shares = np.concatenate([(g / g.mean() - 1) * math.sqrt(g.size / (g.size - 1)) for g in runs if g.size > 1])
+    shares = _shares(runs)
     for j, group in enumerate(runs):
         m = group.size
         if m > 1:
@@ -208,17 +208,40 @@ def _bootstrap(
     return np.array(ends)
 
 
+def _shares(runs: list[FloatArray]) -> FloatArray:
+    """Return the deviations of repeated runs as shares of the mean of their batch size, of the right variance."""
+    return np.concatenate([
+        np.empty(0), *((g / g.mean() - 1) * math.sqrt(g.size / (g.size - 1)) for g in runs if g.size > 1)
+    ])  # fmt: skip
+
+
+def _errors(groups: dict[float, FloatArray]) -> dict[float, float]:
+    """Return the standard error of the mean of each batch size; of a single run by the spread of the others.
+
+    NaN where no batch size has two runs.
+    """
+    shares = _shares(list(groups.values()))
+    spread = math.sqrt(float((shares**2).mean())) if shares.size else math.nan
+    return {
+        b: float(r.std(ddof=1)) / math.sqrt(r.size) if r.size > 1 else spread * float(r[0]) for b, r in groups.items()
+    }
+
+
 def _left_branch(groups: dict[float, FloatArray]) -> list[float]:
-    """Return the batch sizes below the cheapest that cost more than it by two standard errors."""
+    """Return the batch sizes below the cheapest that cost more than it by two standard errors, or by a tenth of it.
+
+    The tenth is for runs without a repetition, whose error is not known.
+    """
     if len(groups) < 3:
         return []
-    best = min(groups, key=lambda b: float(groups[b].mean()))
+    best, errors = min(groups, key=lambda b: float(groups[b].mean())), _errors(groups)
+    least = float(groups[best].mean())
     found = []
     for b, runs in groups.items():
         if b >= best:
             break
-        variance = sum(float(r.var(ddof=1)) / r.size for r in (runs, groups[best]) if r.size > 1)
-        if runs.mean() - groups[best].mean() > 2 * math.sqrt(variance) + 1e-12:
+        error = math.hypot(errors[b], errors[best])
+        if runs.mean() - least > (0.1 * least if math.isnan(error) else 2 * error + 1e-12):
             found.append(b)
     return found
 
@@ -254,12 +277,11 @@ def _warnings(
 
 def _misfit(used: dict[float, FloatArray], left: list[float], intercept: float, slope: float) -> tuple[str, ...]:
     """Say where the line is off by a tenth and by three standard errors: there the trade-off is not what is seen."""
-    off = []
+    off, errors = [], _errors(used)
     for b, runs in used.items():
-        fitted = intercept + slope * b
-        error = float(runs.std(ddof=1)) / math.sqrt(runs.size) if runs.size > 1 else math.inf
+        fitted, error = intercept + slope * b, errors[b]
         gap = float(runs.mean()) - fitted
-        if b not in left and abs(gap) > max(3 * error, 0.1 * abs(fitted)):
+        if b not in left and 3 * error < abs(gap) > 0.1 * abs(fitted):
             off.append(f"{batch_number(b)} ({gap / fitted:+.0%})" if fitted > 0 else batch_number(b))
     return (
         (f"The trade-off does not fit at batch {', '.join(off)}: the interval does not know of that.",) if off else ()

@@ -38,7 +38,7 @@ def surrogate(batch: Batch, ratio: Tensor, low: float, high: float, cap: float |
     above.
     """
     a = batch.advantages
-    up = by_sign(a, 1 + high, math.exp(LOG_LIMIT) if cap is None else cap)
+    up = by_sign(a, 1 + high, math.inf if cap is None else cap)
     down = by_sign(a, 0.0, 1 - low)
     q = torch.maximum(torch.minimum(ratio, up), down)
     return q, inside(q, ratio)
