@@ -75,6 +75,16 @@ def test_the_title_is_the_finding(run):
     refused = Finding("top-p", "refuse", "No.")
     bad = replace(run, steps=(replace(run.steps[0], findings=(refused,)), *run.steps[1:]))
     assert plain(document(bad).title) == "The ratios of this run cannot be trusted: refused by top-p"
+    again = tuple(replace(one, step=k) for k, one in enumerate([run.steps[-1], *run.steps[:5] * 4]))
+    assert plain(document(replace(run, steps=again)).title).startswith("At the end a batch is worth ")  # 1 of 21
+    blind = tuple(StepReport(step=k) for k in range(100, 110))
+    title = plain(document(replace(run, steps=(*run.steps[:5], *blind))).title)
+    assert title == "The last 10 of 15 steps have no effective sample size"
+    half = StepReport(step=0, ess_token=ess(0.5, 10))  # each response has a token without a log-probability
+    assert plain(document(TrainingRun((half,))).title) == "At the end a batch is worth 50% of its tokens"
+    assert plain(document(TrainingRun((half,))).lead[0]) == (
+        "Over the last 1 step the median token ESS is 0.500, as shares of n."
+    )
     nothing = TrainingRun((StepReport(step=0),))
     assert plain(document(nothing).title) == "1 step without an effective sample size"
 

@@ -54,7 +54,12 @@ def _title(result: EnergyStudy) -> Text:
         return ("The settings are described, not compared",)
     parts: list[str] = [Name(least.setting), " needs the least energy"]
     others = [(c.b if c.a == least.setting else c.a, c) for c in result.comparisons if least.setting in (c.a, c.b)]
-    for finding, words in (("equivalent", ", equivalent to "), ("not told apart", ", not told apart from ")):
+    said = (
+        ("equivalent", ", equivalent to "),
+        ("not told apart", ", not told apart from "),
+        ("not graded", ", not graded against "),
+    )
+    for finding, words in said:
         names = [name for name, c in others if c.finding == finding]
         parts += [words, *join_names(names, 3)] if names else []
     return tuple(parts)

@@ -23,6 +23,8 @@ __all__ = ["training_document"]
 
 LAST = 10
 """Steps that "at the end" means."""
+SOME = 0.1
+"""Share of collapsed steps that the title speaks of, where the end of the run is sound."""
 MOST_METRICS = 8
 LONGEST_MESSAGE = 400
 _LEVELS: dict[str, Level] = {"refuse": "error", "warn": "warning", "note": "note"}
@@ -61,13 +63,16 @@ def _title(run: TrainingRun) -> Text:
         named = [part for name in refused[:3] for part in (", ", Name(name))][1:]
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
         return ("The ratios of this run cannot be trusted: refused by ", *named, more)
-    collapsed = sum(step.ess_sequence.collapsed for step in run.steps)
-    if collapsed:
-        return (f"The sequence ESS is at its floor in {collapsed:,} of {plural(len(run.steps), 'step')}",)
-    token, sequence = (_end(run, take) for take in (_token, _sequence))
-    if math.isnan(token):
-        return (f"{plural(len(run.steps), 'step')} without an effective sample size",)
-    return (f"At the end a batch is worth {_percent(sequence)} of its responses and {_percent(token)} of its tokens",)
+    floor = [step.ess_sequence.collapsed for step in run.steps]
+    if any(floor[-LAST:]) or sum(floor) > SOME * len(floor):
+        return (f"The sequence ESS is at its floor in {sum(floor):,} of {plural(len(floor), 'step')}",)
+    of = {"responses": _end(run, _sequence), "tokens": _end(run, _token)}
+    worth = [f"{_percent(share)} of its {what}" for what, share in of.items() if not math.isnan(share)]
+    if worth:
+        return (f"At the end a batch is worth {' and '.join(worth)}",)
+    if any(math.isfinite(_token(step)) for step in run.steps):
+        return (f"The last {LAST} of {plural(len(run.steps), 'step')} have no effective sample size",)
+    return (f"{plural(len(run.steps), 'step')} without an effective sample size",)
 
 
 def _percent(share: float) -> str:
@@ -105,9 +110,14 @@ def _kicker(run: TrainingRun) -> Text:
 
 def _lead(run: TrainingRun) -> Iterator[str]:
     token, sequence = _end(run, _token), _end(run, _sequence)
-    if not math.isnan(token):
-        over = f"Over the last {min(LAST, len(run.steps))} steps"
-        yield f"{over} the median token ESS is {token:.3f} and the median sequence ESS {sequence:.3f}, as shares of n."
+    shares = [
+        f"median {kind} ESS is {share:.3f}"
+        for kind, share in (("token", token), ("sequence", sequence))
+        if not math.isnan(share)
+    ]
+    if shares:
+        steps = plural(min(LAST, len(run.steps)), "step")
+        yield f"Over the last {steps} the {' and the '.join(shares)}, as shares of n."
     stretches = run.collapses()
     if stretches:
         first, last = max(stretches, key=lambda pair: pair[1] - pair[0])

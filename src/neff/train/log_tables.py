@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
+import re
 import tempfile
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["LogTable", "each_log_table", "read_log_tables"]
 
 _DELIMITERS = ",\t;|"
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+_EXACT = 2**53
+"""From here on not every whole number is a float: names made of many digits would become one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +117,16 @@ class LogTable:
 
 
 def _word(cell: Any) -> str:
+    """Return a cell as text, in one form for each number that a float holds exactly enough to be told from others."""
     if cell is None:
         return ""
     text = str(cell).strip()
-    try:
-        number = float(text)
-    except ValueError:
+    if not _NUMBER.fullmatch(text):  # also 1_11, which float() takes for 111
         return text
-    return f"{int(number)}" if math.isfinite(number) and number == int(number) else f"{number:g}"
+    number = float(text)
+    if not abs(number) < _EXACT:
+        return text
+    return f"{int(number)}" if number == int(number) else repr(number)
 
 
 def read_log_tables(paths: Any) -> LogTable:
@@ -218,14 +225,17 @@ def _json(path: Path, shown: str) -> Iterator[tuple[int, dict[str, Any]]]:
     with open_bytes(path) as file:
         data = file.read().decode("utf-8-sig", "replace").strip()
     whole = data.startswith("[")
-    lines = [(1, data)] if whole else [(i + 1, line) for i, line in enumerate(data.splitlines()) if line.strip()]
+    lines = [(1, data)] if whole else [(i + 1, line) for i, line in enumerate(data.split("\n")) if line.strip()]
     for number, line in lines:
         try:
             found = msgspec.json.decode(line)
         except msgspec.DecodeError as error:
-            raise RecordsError(
-                f"is not JSON: {error}.", "Give one JSON object per line.", path=shown, line=number
-            ) from None
+            try:
+                found = json.loads(line)  # as Python writes it: NaN and Infinity, the loss of a run that diverged
+            except (ValueError, RecursionError):
+                raise RecordsError(
+                    f"is not JSON: {error}.", "Give one JSON object per line.", path=shown, line=number
+                ) from None
         for k, row in enumerate(found if whole else [found]):
             if not isinstance(row, dict):
                 raise RecordsError("a row is no JSON object.", "Give one object per row.", path=shown, line=number)
@@ -247,8 +257,11 @@ def _delimited(path: Path, shown: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 continue
             if not header:
                 header = [name.strip() for name in row]
+                if not header[0] and len(header) > 1:
+                    header[0] = "index"  # that of a pandas frame has no name
                 if len(set(header)) < len(header) or not all(header):
-                    raise RecordsError("two columns have the same name, or none.", "Name each one.", path=shown, line=1)
+                    said = "two columns have the same name, or none."
+                    raise RecordsError(said, "Name each one.", path=shown, line=reader.line_num)
                 continue
             if len(row) != len(header):
                 raise RecordsError(

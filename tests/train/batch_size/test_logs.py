@@ -117,3 +117,62 @@ def test_what_is_not_there_is_named(tmp_path, branches):
         read_batch_runs(write(tmp_path / "d.jsonl", '{"batch": 1', "x"))
     with pytest.raises(RecordsError, match="same name"):
         read_batch_runs(write(tmp_path / "e.csv", "a,a", "1,2"))
+
+
+@pytest.mark.parametrize(
+    "names", [("1_11", "11_1"), ("1700000000.123", "1700000000.456"), ("20240101120000123", "20240101120000124")]
+)
+def test_names_of_runs_that_are_alike_as_numbers_stay_apart(tmp_path, names):
+    rows = [f"{b},{name},{v[s]}" for b, v in LOSSES.items() for s, name in enumerate(names)]
+    assert read_batch_runs(write(tmp_path / "x.csv", "batch,run,loss", *rows), rng=0).n == 2
+    (chosen,) = {
+        read_batch_runs(tmp_path / "x.csv", where=[f"run={name}"]).rows[0].loss == LOSSES[32][s]
+        for s, name in enumerate(names)
+    }
+    assert chosen
+
+
+def test_one_number_is_one_name_however_it_is_written(tmp_path):
+    rows = ["32,1,2.0", "64,1.0,2.0", "32,1e-3,2.1", "64,0.001,2.1"]
+    found = read_batch_runs(write(tmp_path / "x.csv", "batch,seed,loss", *rows), rng=0)
+    assert (found.n, "not paired" in found.method) == (2, False)
+
+
+def test_logs_as_python_and_pandas_write_them(tmp_path):
+    rows = [{"batch": b, "seed": s, "loss": 2.0 if b < 128 else math.nan, "note": "a\u2028b"} for b in LOSSES
+            for s in (0, 1)]  # fmt: skip
+    path = write(tmp_path / "x.jsonl", *(json.dumps(row, ensure_ascii=False) for row in rows))
+    assert read_batch_runs(path, rng=0).value == 64.0
+    lines = [f"{i},{row['batch']},{row['seed']},{row['loss']}" for i, row in enumerate(rows)]
+    assert read_batch_runs(write(tmp_path / "x.csv", ",batch,seed,loss", *lines), rng=0).value == 64.0
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "text"),
+    [
+        (["32,0,2.0", ",0,2.0"], RecordsError, r"line 3: column 'batch' holds no batch size"),
+        (["32,0,2.0", "-4,0,2.0"], RecordsError, r"line 3: column 'batch' holds a batch size of -4"),
+        (["32,0,2.0", "32,1,2.0"], ArgumentError, "batch must be a column of two batch sizes or more, got '32 only'"),
+        (["32,0,2.0", "64,0,"], ArgumentError, "loss must be known for every batch size, got 'none for batch 64'"),
+        (["32,0,nan", "64,0,nan"], ArgumentError, "losses must be finite for one batch size at least"),
+        (["32,0,2.0", "32,0,2.0", "64,0,2.0"], ArgumentError, "Leave one of them out"),
+    ],
+)
+def test_rows_that_say_nothing_are_named(tmp_path, rows, error, text):
+    with pytest.raises(error, match=text):
+        read_batch_runs(write(tmp_path / "x.csv", "batch,seed,loss", *rows))
+
+
+def test_a_checkpoint_of_one_batch_size_is_named(tmp_path):
+    rows = ["0,32,0,2.0", "0,64,0,2.0", "100,32,0,2.0"]
+    with pytest.raises(ArgumentError, match="got '32 only of checkpoint 100'"):
+        read_batch_runs(write(tmp_path / "x.csv", "checkpoint,batch,seed,loss", *rows))
+
+
+def test_costs_are_checked_by_the_name_of_their_column(tmp_path):
+    with pytest.raises(ArgumentError, match="cost must be above 0 in every row, or empty, got 0"):
+        read_batch_runs(write(tmp_path / "a.csv", "batch,epochs", "32,0", "64,1"))
+    with pytest.raises(ArgumentError, match="cost must be known for two batch sizes or more"):
+        read_batch_runs(write(tmp_path / "b.csv", "batch,epochs", "32,", "64,1"))
+    rows = [f"{b},{10 * (1 + b / 200)}" for b in (16, 64, 256)]
+    assert read_batch_runs(write(tmp_path / "c.csv", "batch,my_samples", *rows), cost="my_samples").unit == "examples"

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from neff.errors import ArgumentError, RecordsError
-from neff.train.energy import compare_energy, read_energy
+from neff.train.energy import EnergyRun, compare_energy, read_energy
 
 CODECARBON = (  # the header that codecarbon 3.3.2 writes, and two of its rows, shortened
     "timestamp,project_name,run_id,experiment_id,duration,emissions,emissions_rate,cpu_power,gpu_power,ram_power,"
@@ -209,3 +209,38 @@ def test_what_cannot_be_read_says_what_there_is(tmp_path):
         read_energy(path, where=["setting=q"])
     with pytest.raises(ArgumentError, match="COLUMN=VALUE"):
         read_energy(path, where=["setting"])
+
+
+def test_whether_a_run_reached_its_target_is_what_its_last_row_says(tmp_path):
+    rows = ["amp,1,10,0", "amp,1,12,1", "fp32,2,20,1", "fp32,2,20,no"]
+    path = write(tmp_path / "x.csv", "setting,run,energy_j,ok", *rows)
+    assert [(r.joules, r.reached) for r in read_energy(path, reached="ok").runs] == [(22.0, True), (40.0, False)]
+    with pytest.raises(RecordsError, match="line 2: column 'energy_j' holds '10'"):
+        read_energy(path, reached="energy_j")
+
+
+def test_idle_power_above_that_of_a_run_is_refused(tmp_path):
+    path = write(tmp_path / "x.csv", "setting,energy_j,seconds", "amp,100,10", "fp32,200,10")
+    assert [r.joules for r in read_energy(path, idle_watts=5).runs] == [50.0, 150.0]
+    with pytest.raises(ArgumentError, match="idle_watts must be below the mean power of every run, got '12, where 10"):
+        read_energy(path, idle_watts=12)
+
+
+def test_infinite_energy_is_no_measurement(tmp_path):
+    path = write(tmp_path / "x.csv", "setting,energy_j", "amp,inf", "fp32,2")
+    assert read_energy(path).runs[0].reason == "the energy is infinite"
+    with pytest.raises(ArgumentError, match="data must be above 0 and finite, got inf"):
+        compare_energy([EnergyRun("a", 1.0), EnergyRun("b", math.inf)])
+
+
+def test_two_samples_of_one_time_are_named(tmp_path):
+    rows = [f"2024/05/01 12:00:0{t // 2}, 60 W" for t in range(8)]
+    path = write(tmp_path / "x.csv", "timestamp, power.draw [W]", *rows)
+    with pytest.raises(RecordsError, match=r"x\.csv, line 3: two samples of one device have the same time"):
+        read_energy(path, group="file")
+
+
+def test_runs_named_by_times_are_not_added_up(tmp_path):
+    rows = [f"amp,1700000000.{i},10" for i in (125, 375, 625)]
+    runs = read_energy(write(tmp_path / "x.csv", "setting,run,energy_j", *rows)).runs
+    assert [r.joules for r in runs] == [10.0] * 3

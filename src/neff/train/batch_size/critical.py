@@ -94,7 +94,7 @@ def critical_batch_size(
     Raises
     ------
     ArgumentError
-        If batch sizes do not rise, a branch has no loss, or an option is out of range.
+        If batch sizes do not rise, a branch has no loss, every branch diverged, or an option is out of range.
 
     Notes
     -----
@@ -134,6 +134,9 @@ def critical_batch_size(
     n_resamples = check_count(n_resamples, argument="n_resamples", call=call, minimum=1)
     generator, seed = seeded(rng, call=call)
     means = np.array([column.mean() for column in columns])
+    if not np.isfinite(means).any():
+        fix = "All branches diverged: lower the learning rate."
+        raise ArgumentError("losses", "finite for one batch size at least", means.tolist(), fix, call=call)
     place = int(largest_passing(means, tolerance))
     fewest = min(column.size for column in columns)
     reason, ends, excess_ends = Reason.ONE_RUN if fewest < 2 else None, None, None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from neff.errors import ArgumentError
+from neff.errors import ArgumentError, RecordsError
 from neff.stats._options import check_choice
 from neff.train.batch_size.critical import critical_batch_size
 from neff.train.batch_size.curve import CheckpointedBatchSizes, critical_batch_sizes
@@ -105,6 +105,8 @@ def read_batch_runs(
     loss_name = table.find(loss, LOSS, argument="loss", call=call) if loss or not cost else None
     run_name = table.find(run, SEED, argument="run", call=call)
     options: dict[str, Any] = {"level": level, "n_resamples": n_resamples, "rng": rng}
+    if loss_name is not None or cost_name is not None:
+        _check_batches(table, batch_name, call)
     if loss_name is not None:
         check_name = table.find(checkpoint, CHECKPOINT, argument="checkpoint", call=call)
         options["tolerance"] = tolerance
@@ -114,9 +116,26 @@ def read_batch_runs(
         raise ArgumentError("loss", must, "none found", _there(table), call=call)
     batches, costs = table.numbers(batch_name), table.numbers(cost_name)
     _refuse_doubles(table, batch_name, run_name, None, call)
+    if (costs <= 0).any():
+        raise ArgumentError("cost", "above 0 in every row, or empty", float(np.nanmin(costs)), call=call)
+    if len({b for b, c in zip(batches, costs, strict=True) if not math.isnan(c)}) < 2:
+        raise ArgumentError("cost", "known for two batch sizes or more", cost_name, call=call)
     if unit == "steps":
         costs, unit = costs * batches, "examples"
     return fit_tradeoff(batches, costs, unit=unit, left_branch=left_branch, **options)
+
+
+def _check_batches(table: LogTable, name: str, call: str) -> None:
+    """Refuse rows without a batch size, by file and line, and a log of only one batch size."""
+    batches = table.numbers(name)
+    for i, size in enumerate(batches):
+        if not 0 < size < math.inf:
+            path, line = table.where[i]
+            held = "no batch size" if math.isnan(size) else f"a batch size of {size:g}"
+            fix = "Give a number above 0, or leave the row out."
+            raise RecordsError(f"column {name!r} holds {held}.", fix, path=path, line=line)
+    if len(set(batches)) < 2:
+        raise ArgumentError("batch", "a column of two batch sizes or more", f"{batches[0]:g} only", call=call)
 
 
 def _there(table: LogTable) -> str:
@@ -128,7 +147,7 @@ def _cost_column(table: LogTable, cost: str | None, unit: str, call: str) -> tup
         name = table.find(cost, (), argument="cost", call=call)
         if unit == "auto":
             lower = cost.lower()
-            unit = next((kind for kind in COST if kind[:-1] in lower), "")
+            unit = next((kind for kind, names in COST.items() if any(n.rstrip("s") in lower for n in names)), "")
             if not unit:
                 fix = "Say what it counts: examples, tokens, epochs or steps."
                 raise ArgumentError("cost_unit", "given where the name does not say", cost, fix, call=call)
@@ -156,7 +175,9 @@ def _refuse_doubles(table: LogTable, batch: str, run: str | None, checkpoint: st
                 and str(cells[first]) != str(cells[i])
                 and len(set(map(str, cells))) < len(table) / 2
             ]
-            hint = f"They differ in {', '.join(differ[:4])}: choose by --where {differ[0]}=VALUE." if differ else ""
+            hint = "Leave one of them out."
+            if differ:
+                hint = f"They differ in {', '.join(differ[:4])}: choose by --where {differ[0]}=VALUE."
             said = ", ".join(f"{name} {value}" for name, value in zip(names, key, strict=True))
             raise ArgumentError("where", "such that each run is there once", f"two rows of {said}", hint, call=call)
         seen[key] = i
@@ -175,11 +196,25 @@ def _of_losses(
     for name in _in_order(names):
         rows = [i for i, n in enumerate(names) if n == name]
         sizes = sorted({float(batches[i]) for i in rows})
+        _check_branches(name, sizes, [(float(batches[i]), float(losses[i])) for i in rows])
         branches[name] = (sizes, _grid(rows, batches, losses, seeds, sizes))
     if len(branches) > 1:
         return critical_batch_sizes(branches, **options)
     ((name, (sizes, grid)),) = branches.items()
     return critical_batch_size(sizes, grid, checkpoint=name, **options)
+
+
+def _check_branches(checkpoint: str, sizes: list[float], rows: list[tuple[float, float]]) -> None:
+    """Refuse a checkpoint with one batch size, and a batch size without a loss."""
+    call, at = "read_batch_runs", f" of checkpoint {checkpoint}" if checkpoint else ""
+    if len(sizes) < 2:
+        fix = "Leave its rows out of the log."
+        raise ArgumentError("checkpoint", "of two batch sizes or more each", f"{sizes[0]:g} only{at}", fix, call=call)
+    known = {size for size, loss in rows if not math.isnan(loss)}
+    for size in sizes:
+        if size not in known:
+            fix = "An empty cell is a run that is missing; write NaN for one that diverged."
+            raise ArgumentError("loss", "known for every batch size", f"none for batch {size:g}{at}", fix, call=call)
 
 
 def _in_order(names: list[str]) -> list[str]:

@@ -198,10 +198,10 @@ def _check(runs: list[EnergyRun], call: str) -> bool:
     if doubled:
         fix = "One run of each setting per block: average repeats, name the run, or make smaller blocks."
         raise ArgumentError("block", "with each setting once", f"{doubled[0]} more than once", fix, call=call)
-    if any(r.joules <= 0 for r in runs):
-        low = min(r.joules for r in runs if r.joules <= 0)
+    bad = [r.joules for r in runs if r.joules <= 0 or r.joules == math.inf]
+    if bad:
         fix = "A meter that reads 0 has not measured, and net energy is not below 0: leave these runs out, or give NaN."
-        raise ArgumentError("data", "above 0", low, fix, call=call)
+        raise ArgumentError("data", "above 0 and finite", min(bad), fix, call=call)
     return bool(named)
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from neff.errors import ArgumentError
+from neff.errors import ArgumentError, RecordsError
 
 if TYPE_CHECKING:
     from neff.train.energy.runs import EnergyRun, Kind
@@ -17,6 +17,7 @@ __all__ = ["Meter", "Options", "added", "extras", "labels"]
 Meter: TypeAlias = Literal["auto", "wall", "total", "gpu", "cpu", "ram"]
 GROUP = ("setting", "group", "config", "configuration", "precision", "project_name")
 RUN = ("run", "run_id", "seed", "trial")
+YES, NO = {"1", "true", "yes", "y"}, {"0", "false", "no", "n", ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,25 @@ def extras(table: LogTable, options: Options, call: str) -> tuple[list[float], l
     samples = table.find(options.samples, (), argument="samples", call=call)
     reached = table.find(options.reached, (), argument="reached", call=call)
     counts = table.numbers(samples).tolist() if samples else [math.nan] * len(table)
-    told = (
-        [word.lower() in ("1", "true", "yes", "y") for word in table.words(reached)] if reached else [True] * len(table)
-    )
-    return counts, told
+    return counts, _told(table, reached) if reached else [True] * len(table)
+
+
+def _told(table: LogTable, name: str) -> list[bool]:
+    found = []
+    for i, word in enumerate(table.words(name)):
+        if word.lower() not in YES | NO:
+            path, line = table.where[i]
+            said, fix = f"column {name!r} holds {word!r}.", "Give 1 or 0, true or false, yes or no."
+            raise RecordsError(said, fix, path=path, line=line)
+        found.append(word.lower() in YES)
+    return found
 
 
 def added(rows: list[EnergyRun]) -> tuple[list[EnergyRun], list[str]]:
-    """Add up the rows of each named run of a setting and block; rows without a name are runs of their own."""
+    """Add up the rows of each named run of a setting and block; rows without a name are runs of their own.
+
+    Whether the target was reached is what the last row of the run says.
+    """
     found: dict[tuple[str, str, str], EnergyRun] = {}
     alone: list[EnergyRun] = []
     parts = 0
@@ -75,7 +87,7 @@ def added(rows: list[EnergyRun]) -> tuple[list[EnergyRun], list[str]]:
                 joules=one.joules + row.joules,
                 seconds=one.seconds + row.seconds,
                 samples=one.samples + row.samples,
-                reached=one.reached and row.reached,
+                reached=row.reached,
             )
         else:
             found[key] = row

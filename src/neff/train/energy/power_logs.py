@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +58,7 @@ def sampled_runs(table: LogTable, options: Options, call: str) -> tuple[list[Ene
         parts = []
         for which in dict.fromkeys(devices[i] for i in rows):
             mine = sorted((i for i in rows if devices[i] == which), key=lambda i: float(seconds[i]))
+            _refuse_doubles(table, seconds, mine)
             parts += [energy_from_samples(seconds[mine], watts[mine]) for watts in columns.values()]
         bad = next((part.reason for part in parts if part.reason is not None), None)
         runs.append(
@@ -79,6 +81,16 @@ def sampled_runs(table: LogTable, options: Options, call: str) -> tuple[list[Ene
             )
         )
     return runs, []
+
+
+def _refuse_doubles(table: LogTable, seconds: FloatArray, rows: list[int]) -> None:
+    """Refuse two samples of one time: two devices, or times that are too coarse."""
+    for before, after in pairwise(rows):
+        if seconds[before] == seconds[after]:
+            path, line = table.where[after]
+            said = "two samples of one device have the same time."
+            fix = "Log the index or uuid of the device, and the time in milliseconds."
+            raise RecordsError(said, fix, path=path, line=line)
 
 
 def _watts(table: LogTable, name: str) -> FloatArray:

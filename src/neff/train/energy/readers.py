@@ -72,7 +72,7 @@ def read_energy(
     samples
         Column of examples or tokens trained on.
     reached
-        Column that says whether the run reached its target: 1, true, yes.
+        Column that says whether the run reached its target: 1, true, yes. The last row of a run counts.
     energy, seconds
         Columns of energy (in joules, or kWh where the name ends so) and of duration.
     meter
@@ -200,6 +200,8 @@ def _finished(run: EnergyRun, pue: float, idle: float) -> EnergyRun:
         joules, reason = math.nan, "the window is shorter than 1 second"
     elif joules == 0:
         joules, reason = math.nan, "the meter reads 0"
+    elif joules == math.inf:
+        joules, reason = math.nan, "the energy is infinite"
     elif joules < 0:
         joules, reason = math.nan, "the counter went back"
     elif math.isnan(joules) and not reason:
@@ -209,6 +211,12 @@ def _finished(run: EnergyRun, pue: float, idle: float) -> EnergyRun:
             fix = "Name the column: --seconds COLUMN."
             raise ArgumentError("seconds", "known where idle power is taken off", "none", fix, call="read_energy")
         joules -= idle * run.seconds * run.pue
+        if joules <= 0:
+            must, got = (
+                "below the mean power of every run",
+                f"{idle:g}, where {run.joules / run.seconds:.4g} W are used",
+            )
+            raise ArgumentError("idle_watts", must, got, call="read_energy")
     factor = pue / run.pue if pue > 1 else 1.0
     return replace(run, joules=joules * factor, resolution=run.resolution * factor, reason=reason)
 
