@@ -243,3 +243,21 @@ def test_enforce_raises_on_a_refusal_and_warns_on_a_warning():
         enforce(check_sampling({"top_p": 0.9, "top_k": 5}))
     with pytest.raises(ArgumentError, match="severity"):
         Finding("a", "fatal", "x")
+
+
+def test_log_probabilities_of_minus_infinity_are_missing():
+    lp = np.full((2, 3), -1.0)
+    blp = lp - 0.1
+    blp[0, 1] = -np.inf
+    (found,) = check_behaviour_log_probs(lp, blp)
+    assert (found.severity, "1 of 6" in found.message) == ("warn", True)
+    (found,) = check_behaviour_log_probs(lp, lp * np.inf)
+    assert found.severity == "refuse"
+
+
+@pytest.mark.parametrize("check", [check_behaviour_log_probs, check_log_mean_ratio])
+def test_shapes_that_differ_are_refused(check):
+    lp = np.full((2, 3), -1.0)
+    for arguments in ((lp, lp[:, :2]), (lp, lp, lp[:1])):
+        with pytest.raises(ArgumentError, match="blp must be of the shape of lp and mask"):
+            check(*arguments)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neff.errors import ArgumentError
+from neff.errors import ArgumentError, ArgumentTypeError
 from neff.reasons import Reason
 from neff.stats.tail import hill, pareto_k
 from neff.stats.weights import ess
@@ -474,3 +474,26 @@ def test_equal_rewards_have_no_standard_error_of_zero():
         report, _ = closed(lp, lp - 0.1, mask, rewards=[reward] * 3, group=[0, 0, 1])
         assert report.reward == pytest.approx(reward)
         assert math.isnan(report.reward_standard_error)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "text"),
+    [
+        ({"blp": None}, ArgumentTypeError, "blp must be a tensor, got 'NoneType'"),
+        ({"mask": np.ones((3, 4))}, ArgumentTypeError, "mask must be a tensor, got 'ndarray'"),
+        ({"cap": 0.0}, ArgumentError, "cap must be above 0"),
+        ({"cap": "2"}, ArgumentTypeError, "cap must be one number"),
+        ({"cap": torch.ones(3)}, ArgumentError, "cap must be one number"),
+    ],
+)
+def test_arguments_are_named(changes, error, text):
+    lp = torch.full((3, 4), -1.0)
+    with pytest.raises(error, match=text):
+        Monitor().observe(**({"lp": lp, "blp": lp, "mask": torch.ones(3, 4)} | changes))
+
+
+def test_a_mean_ratio_that_is_no_float_is_a_finding_and_no_error():
+    lp, mask = torch.full((8, 30), -1.0), torch.ones(8, 30)
+    report, _ = closed(lp, lp - 800, mask)
+    (shift,) = [finding for finding in report.findings if finding.name == "log-mean-ratio"]
+    assert "The mean token ratio is e^800, and must be 1" in shift.message

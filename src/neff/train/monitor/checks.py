@@ -15,6 +15,7 @@ import numpy as np
 from neff.errors import ArgumentError
 from neff.train.findings import Finding
 from neff.train.monitor.settings import refused
+from neff.train.monitor.verdicts import equal_log_probs, shifted_ratios
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +30,6 @@ __all__ = [
 
 BOUNDS = (10.0, 20.0, 30.0, *(math.log(cap) for cap in (2.0, 3.0, 4.0, 5.0, 8.0, 10.0)))
 """Where reference implementations clamp log-ratios, and the logarithms of the caps that they put on weights."""
-SHIFT, CHANCE = 0.02, 1e-4
 BLIND_TOKEN_ESS, LOW_SEQUENCE_ESS = 0.95, 0.5
 
 
@@ -38,6 +38,18 @@ def _host(values: Any) -> NDArray[np.float64]:
         values = values.detach().cpu()
         values = (values.double() if values.is_floating_point() else values).numpy()
     return np.asarray(values, dtype=np.float64)
+
+
+def _together(
+    lp: Any, blp: Any, mask: Any, call: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Return both on the host, and where the mask is not 0; all of one shape."""
+    ours, theirs = _host(lp), _host(blp)
+    keep = np.ones(ours.shape, dtype=bool) if mask is None else _host(mask) != 0
+    if ours.shape != theirs.shape or keep.shape != ours.shape:
+        got = f"lp {ours.shape}, blp {theirs.shape}, mask {keep.shape}"
+        raise ArgumentError("blp", "of the shape of lp and mask", got, call=call)
+    return ours, theirs, keep
 
 
 def check_behaviour_log_probs(lp: Any, blp: Any, mask: Any = None, *, lag: float | None = None) -> tuple[Finding, ...]:
@@ -57,8 +69,14 @@ def check_behaviour_log_probs(lp: Any, blp: Any, mask: Any = None, *, lag: float
     Returns
     -------
     tuple of Finding
-        "behaviour-log-probs": refused where they are absent, all NaN, all 0, or equal to `lp` though the sampler's
-        weights are older; warned where some are NaN or all equal `lp` at an unknown lag. "positive-log-probs": refused.
+        "behaviour-log-probs": refused where they are absent, all NaN or infinite, all 0, or equal to `lp` though the
+        sampler's weights are older; warned where some are NaN or infinite, or all equal `lp` at an unknown lag.
+        "positive-log-probs": refused.
+
+    Raises
+    ------
+    ArgumentError
+        If the shapes differ.
 
     Examples
     --------
@@ -72,22 +90,18 @@ def check_behaviour_log_probs(lp: Any, blp: Any, mask: Any = None, *, lag: float
     if blp is None:
         said = "There are no log-probabilities of the sampler: every ratio is 1 and an ESS of 1 means nothing."
         return (refused(name, f"{said} Let the engine return them."),)
-    ours, theirs = _host(lp), _host(blp)
-    keep = np.ones(ours.shape, dtype=bool) if mask is None else _host(mask) != 0
-    if ours.shape != theirs.shape or keep.shape != ours.shape:
-        got = f"lp {ours.shape}, blp {theirs.shape}, mask {keep.shape}"
-        raise ArgumentError("blp", "of the shape of lp and mask", got, call="check_behaviour_log_probs")
+    ours, theirs, keep = _together(lp, blp, mask, "check_behaviour_log_probs")
     ours, theirs = ours[keep], theirs[keep]
     if not theirs.size:
         return ()
-    missing = np.isnan(theirs)
+    missing = ~np.isfinite(theirs)
     found: list[Finding] = []
     if missing.all():
-        found.append(refused(name, "All log-probabilities of the sampler are NaN. Let the engine return them."))
+        found.append(refused(name, "No log-probability of the sampler is finite. Let the engine return them."))
         return tuple(found)
     if missing.any():
         share = f"{int(missing.sum()):,} of {missing.size:,} ({100 * missing.mean():.2g}%)"
-        said = f"{share} log-probabilities of the sampler are NaN: those tokens have no ratio."
+        said = f"{share} log-probabilities of the sampler are NaN or infinite: those tokens have no ratio."
         found.append(Finding(name, "warn", f"{said} They are dropped and counted, not given the ratio 1."))
     ours, theirs = ours[~missing], theirs[~missing]
     if (theirs == 0).all():
@@ -98,17 +112,6 @@ def check_behaviour_log_probs(lp: Any, blp: Any, mask: Any = None, *, lag: float
     if top > 1e-3:
         found.append(refused("positive-log-probs", f"A log-probability is {top:.4g}, above 0. Give log-probabilities."))
     return tuple(found)
-
-
-def equal_log_probs(lag: float | None) -> tuple[Finding, ...]:
-    """Return what it means that all log-ratios are exactly 0: nothing at lag 0, a missing column at a larger one."""
-    name, said = "behaviour-log-probs", "All log-ratios are exactly 0: the ESS is 1 by construction and says nothing."
-    if lag is not None and lag > 0:
-        why = f"The sampler is {lag:g} steps old: its own log-probabilities are missing, or no step moved the weights."
-        return (refused(name, f"{said} {why}"),)
-    if lag is None:
-        return (Finding(name, "warn", f"{said} Right only for an update on samples of the very same weights."),)
-    return ()
 
 
 def check_log_mean_ratio(lp: Any, blp: Any, mask: Any = None) -> tuple[Finding, ...]:
@@ -128,6 +131,11 @@ def check_log_mean_ratio(lp: Any, blp: Any, mask: Any = None) -> tuple[Finding, 
         "log-mean-ratio": warned, or refused where the log-ratios are a nearly uniform shift down (what a cut-off
         sampler makes of a fresh batch).
 
+    Raises
+    ------
+    ArgumentError
+        If the shapes differ.
+
     Notes
     -----
     E[pi/mu] = 1 for each token given what came before it, whatever pi is, as long as mu gives every token of pi some
@@ -145,10 +153,10 @@ def check_log_mean_ratio(lp: Any, blp: Any, mask: Any = None) -> tuple[Finding, 
     from neff.train.ess import ess_estimate
     from neff.train.monitor.summary import log_mean
 
-    ratio = _host(lp) - _host(blp)
-    keep = np.isfinite(ratio) if mask is None else (_host(mask) != 0) & np.isfinite(ratio)
-    ratio = np.atleast_2d(ratio)
-    keep = np.atleast_2d(keep)
+    ours, theirs, keep = _together(lp, blp, mask, "check_log_mean_ratio")
+    with np.errstate(invalid="ignore"):  # infinite in both
+        ratio = np.atleast_2d(ours - theirs)
+    keep = np.atleast_2d(keep) & np.isfinite(ratio)
     rows = keep.any(axis=1)
     if not rows.any():
         return ()
@@ -160,23 +168,6 @@ def check_log_mean_ratio(lp: Any, blp: Any, mask: Any = None) -> tuple[Finding, 
     value, error = log_mean(log_sum, count, np.arange(len(count)))
     share = ess_estimate(log_sum, log_squares, count).value
     return shifted_ratios(value, error, share, int(count.sum()), len(count))
-
-
-def shifted_ratios(value: float, error: float, ess_token: float, n_tokens: int, n_clusters: int) -> tuple[Finding, ...]:
-    """Return what the log of the mean token ratio says, from its value, standard error and the token ESS."""
-    from neff.stats._special import two_sided_p
-
-    if not math.isfinite(value) or n_tokens < 100 or ess_token < 0.5 or abs(value) < SHIFT:
-        return ()
-    if n_clusters < 2 or two_sided_p(value / error if error > 0 else math.inf, n_clusters - 1) > CHANCE:
-        return ()
-    mean = math.exp(value)
-    said = f"The mean token ratio is {mean:.3g}, and must be 1 for true likelihood ratios (log {value:+.3f} nats)."
-    if value < 0 and ess_token > 1 - value * value:  # the spread is smaller than the shift
-        why = f"A sampler that keeps {100 * mean:.3g}% of the probability mass (top-p, top-k) makes exactly this."
-        return (refused("log-mean-ratio", f"{said} {why} Sample without a cut-off."),)
-    why = "The log-probabilities are not those of the sampler: look at temperature, top-p, and which column is used."
-    return (Finding("log-mean-ratio", "warn", f"{said} {why}"),)
 
 
 def check_clamped(

@@ -137,7 +137,7 @@ class Monitor:
         Raises
         ------
         ArgumentError
-            If shapes do not match.
+            If shapes do not match, a value is no number, or `cap` is not above 0.
         """
         rows = sequence_rows(lp, blp, mask, entropy=entropy, cap=cap)
         n = len(rows)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from neff.errors import ArgumentError
+from neff.errors import ArgumentError, ArgumentTypeError
+from neff.stats._validate import check_number
 from neff.train.losses.ratios import valid, widen
 from neff.train.monitor.summary import COLUMNS
 
@@ -33,12 +34,7 @@ def sequence_rows(
 
     A valid token whose log-ratio is NaN or infinite is dropped and counted. Padding may hold anything.
     """
-    for name, tensor in (("blp", blp), ("mask", mask), ("entropy", entropy)):
-        if tensor is not None and tensor.shape != lp.shape:
-            must = f"of the shape of lp, {tuple(lp.shape)}"
-            raise ArgumentError(name, must, tuple(tensor.shape), "One value per token.", call="Monitor.observe")
-    if lp.ndim != 2:
-        raise ArgumentError("lp", "of shape [B, T]", tuple(lp.shape), "One row per response.", call="Monitor.observe")
+    _check(lp, cap, blp=blp, mask=mask, entropy=entropy)
     with torch.no_grad():
         ratio = widen(lp.detach()) - widen(blp.detach())
         keep = valid(mask)
@@ -50,7 +46,7 @@ def sequence_rows(
         missing = torch.full_like(total, math.nan)
         hits, log_cap = missing, missing
         if cap is not None:
-            level = torch.as_tensor(cap, dtype=total.dtype, device=total.device).detach().log()
+            level = torch.as_tensor(cap, dtype=total.dtype, device=total.device).detach().reshape(()).log()
             hits, log_cap = (ratio > level).sum(-1), level.expand_as(total)
         weight = ratio.sub_(top.clamp(min=_LOWEST).unsqueeze(-1)).exp_()
         first = weight.sum(-1)
@@ -59,6 +55,25 @@ def sequence_rows(
         n_good, n_kept = good.sum(-1), keep.sum(-1)
         columns = (n_good, n_kept, total, top, first, second, zeros, spread, hits, log_cap)
         return torch.stack([column.to(total.dtype) for column in columns], -1)
+
+
+def _check(lp: Tensor, cap: float | Tensor | None, **others: Tensor | None) -> None:
+    call = "Monitor.observe"
+    for name, tensor in {"lp": lp, **others}.items():
+        if tensor is None and name == "entropy":
+            continue
+        if not isinstance(tensor, torch.Tensor):
+            raise ArgumentTypeError(name, "a tensor", type(tensor).__name__, "Use torch.as_tensor.", call=call)
+        if tensor.shape != lp.shape:
+            must = f"of the shape of lp, {tuple(lp.shape)}"
+            raise ArgumentError(name, must, tuple(tensor.shape), "One value per token.", call=call)
+    if lp.ndim != 2:
+        raise ArgumentError("lp", "of shape [B, T]", tuple(lp.shape), "One row per response.", call=call)
+    if isinstance(cap, torch.Tensor):
+        if cap.numel() != 1:  # its value is not looked at: that would wait for the device
+            raise ArgumentError("cap", "one number", f"shape {tuple(cap.shape)}", call=call)
+    elif cap is not None and not check_number(cap, argument="cap", call=call) > 0:
+        raise ArgumentError("cap", "above 0", cap, "It bounds the ratio, not its logarithm.", call=call)
 
 
 def host_column(name: str, given: Any, n: int) -> Any:

@@ -6,14 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from neff.train.findings import Finding
-from neff.train.monitor.checks import (
-    BOUNDS,
-    check_clamped,
-    check_length,
-    check_token_ess,
-    equal_log_probs,
-    shifted_ratios,
-)
+from neff.train.monitor.checks import BOUNDS, check_clamped, check_length, check_token_ess
+from neff.train.monitor.verdicts import equal_log_probs, shifted_ratios
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +32,8 @@ def step_findings(
 
 def _all(report: StepReport, of: dict[str, NDArray[np.float64]], equal_steps: int) -> Iterator[Finding]:
     if not report.n_tokens:
-        yield Finding(
-            "empty-step", "warn", "No token of this step has a ratio: nothing was observed, or all was masked."
-        )
+        said = "No token of this step has a ratio: nothing was observed, or all was masked or not finite."
+        yield Finding("empty-step", "warn", said)
     if report.n_dropped_tokens:
         total = report.n_tokens + report.n_dropped_tokens
         said = f"{report.n_dropped_tokens:,} of {total:,} valid tokens have no finite log-ratio (NaN or infinite)."
