@@ -44,7 +44,8 @@ CELLS: dict[str, tuple[str, str, str]] = {
     "underscore": ("score", "1_000", "holds '1_000'"),
     "infinite": ("score", "inf", "infinite"),
     "minus-infinite": ("score", "-Infinity", "infinite"),
-    "huge": ("score", "1e999", "infinite"),
+    "overflowing": ("score", "1e999", "infinite"),
+    "huge": ("score", "-1e308", "beyond 1e+60"),
     "two-numbers": ("score", "1 0", "holds '1 0'"),
     "hex": ("score", "0x1", "holds '0x1'"),
     "fraction": ("score", "3/5", "holds '3/5'"),
@@ -59,6 +60,8 @@ CELLS: dict[str, tuple[str, str, str]] = {
     "word-weight": ("weight", "heavy", "or name another column: --weight"),
     "word-label": ("label", "good", "or name another column: --label"),
     "infinite-label": ("label", "inf", "column 'label' holds"),
+    "huge-label": ("label", "1e308", "column 'label' holds"),
+    "huge-weight": ("weight", "1e308", "column 'weight' holds"),
     "twice": ("model", "a", "has draw 0 twice"),
 }
 

@@ -142,7 +142,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 
 @given(
-    rows=st.lists(st.tuples(NAMES, NAMES, st.floats(allow_infinity=False)), min_size=1, max_size=13),
+    rows=st.lists(st.tuples(NAMES, NAMES, st.floats(-1e60, 1e60) | st.just(float("nan"))), min_size=1, max_size=13),
     suffix=st.sampled_from(SUFFIXES),
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

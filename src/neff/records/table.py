@@ -12,6 +12,7 @@ import numpy as np
 from neff.errors import RecordsError, at_most
 from neff.records.cells import refuse_split_items
 from neff.records.factor import Factor
+from neff.records.values import LARGEST
 from neff.results.plain import clean, middle_cut
 
 if TYPE_CHECKING:
@@ -290,12 +291,13 @@ def _check_factors(table: Records) -> None:
 
 
 def _check_scores(score: NDArray[np.float64]) -> None:
-    infinite = np.flatnonzero(np.isinf(score))
-    if len(infinite):
+    large = np.flatnonzero(np.abs(score) > LARGEST)
+    if len(large):
+        what = "infinite" if np.isinf(score).any() else f"beyond {LARGEST:.0e} in size"
         raise RecordsError(
-            f"score is infinite in {len(infinite):,} rows.",
-            "Leave a score empty where there is none; an infinite score has no mean.",
-            line=int(infinite[0]) + 1,
+            f"score is {what} in {len(large):,} rows.",
+            "Leave a score empty where there is none; an infinite score has no mean, a huge one no square.",
+            line=int(large[0]) + 1,
         )
 
 
@@ -305,8 +307,9 @@ def _floats(name: str, values: Any, n: int) -> NDArray[np.float64] | None:
     array = np.asarray(values, np.float64)
     if len(array) != n:
         raise RecordsError(f"column {name} has {len(array)} rows, score has {n}.", "Give columns of one length.")
-    if np.isinf(array).any():
-        raise RecordsError(f"column {name} has an infinite value.", "Leave it empty where there is none.")
+    if (np.abs(array) > LARGEST).any():
+        what = "an infinite value" if np.isinf(array).any() else f"a value beyond {LARGEST:.0e} in size"
+        raise RecordsError(f"column {name} has {what}.", "Leave it empty where there is none.")
     return array
 
 

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["BadCellError", "Column", "bad_cell", "coded", "name_of", "number_of", "numbers", "numbers_or_names"]
+__all__ = [
+    "LARGEST",
+    "BadCellError",
+    "Column",
+    "bad_cell",
+    "coded",
+    "name_of",
+    "number_of",
+    "numbers",
+    "numbers_or_names",
+]
 
 Column: TypeAlias = Factor | NDArray[Any]
 """A column as a reader delivers it."""
@@ -33,7 +43,11 @@ _FIXES = {
     "label": "Write labels as finite numbers, empty where there is none, or name another column: --label COLUMN.",
     "weight": "Write weights as finite numbers from 0 up, or name another column: --weight COLUMN.",
 }
+LARGEST = 1e60
+"""Scores beyond this are refused: their squares and fourth powers would overflow, and a wrong number come out."""
+
 _INFINITE = "An infinite score has no mean: leave it empty where there is none."
+_TOO_LARGE = f"A score beyond {LARGEST:.0e} is no measurement: leave it empty, or give scores in another unit."
 
 
 class BadCellError(ValueError):
@@ -60,7 +74,7 @@ def bad_cell(cell: BadCellError, column: str, *, path: Path | str | None, line: 
     """Return the error that a person sees; `role` is what the column is ("label"), for the fix."""
     shown = repr(cell.value)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    fix = _FIXES.get(role, cell.fix) if cell.fix in (_NUMBERS, _INFINITE) else cell.fix
+    fix = _FIXES.get(role, cell.fix) if cell.fix in (_NUMBERS, _INFINITE, _TOO_LARGE) else cell.fix
     return RecordsError(f"column {column!r} holds {shown}.", fix, path=path, line=line)
 
 
@@ -75,7 +89,7 @@ def number_of(value: Any) -> float:
     Raises
     ------
     BadCellError
-        If it is anything else, or infinite.
+        If it is anything else, infinite, or too large to be squared.
     """
     if isinstance(value, str):
         number = _number_of_text(value.strip())
@@ -86,8 +100,8 @@ def number_of(value: Any) -> float:
             number = float(value)
         except (TypeError, ValueError, OverflowError) as error:
             raise BadCellError(value, "Give a column of numbers: one number per row.") from error
-    if math.isinf(number):
-        raise BadCellError(value, _INFINITE)
+    if abs(number) > LARGEST:
+        raise BadCellError(value, _INFINITE if math.isinf(number) else _TOO_LARGE)
     return number
 
 
@@ -144,13 +158,14 @@ def numbers(column: Column) -> NDArray[np.float64]:
     Raises
     ------
     BadCellError
-        If a cell is not a number, or infinite; `row` is the first such row.
+        If a cell is not a number, infinite, or too large to be squared; `row` is the first such row.
     """
     if not isinstance(column, Factor):
         floats = np.asarray(column, np.float64)
-        infinite = np.flatnonzero(np.isinf(floats))
-        if len(infinite):
-            raise BadCellError(float(floats[infinite[0]]), _INFINITE, int(infinite[0]))
+        large = np.flatnonzero(np.abs(floats) > LARGEST)
+        if len(large):
+            value = float(floats[large[0]])
+            raise BadCellError(value, _INFINITE if math.isinf(value) else _TOO_LARGE, int(large[0]))
         return floats
     table = np.full(column.n_levels + 1, math.nan)  # the last place is that of code -1, missing
     for code, level in enumerate(column.levels):
