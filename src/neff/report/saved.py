@@ -12,7 +12,8 @@ from neff.errors import ArgumentTypeError, RecordsError
 from neff.evaluate.result import SCHEMA, Evaluation
 from neff.testing.staleness.result import SCHEMA as STALENESS_SCHEMA
 from neff.testing.staleness.result import StalenessStudy
-from neff.train.history import RUN_SCHEMA, STEP_SCHEMA, TrainingRun, parse_training_run
+from neff.train.history import RUN_SCHEMA, STEP_SCHEMA, TrainingRun
+from neff.train.run_files import parse_training_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

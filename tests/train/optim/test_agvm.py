@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -331,3 +332,12 @@ def test_halves_that_agree_need_an_epsilon():
         agvm_ratio(0.0, 0.0, eps=0.0)
     with pytest.raises(ArgumentError, match="eps must be above 0"):
         AGVM(torch.optim.SGD([{"params": [nn.Parameter(torch.ones(1))], "name": "a", "lr": 0.1}]), anchor="a", eps=0)
+
+
+def test_lists_of_examples_are_halved_with_the_tensors():
+    first, second = split_halves({"x": torch.arange(4), "text": list("abcd"), "sizes": [7, 8]})
+    assert (first["text"], second["text"]) == (["a", "b"], ["c", "d"])
+    assert first["sizes"] == second["sizes"] == [7, 8]
+    named = NamedTuple("Batch", [("x", torch.Tensor), ("name", str)])(torch.arange(2), "n")
+    first, second = split_halves(named)
+    assert (first.x.tolist(), second.x.tolist(), first.name) == ([0], [1], "n")

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neff.errors import ArgumentError
+from neff.errors import ArgumentError, ArgumentTypeError
 from neff.reasons import Reason
 from neff.train.losses.ratios import RatioSummary
 from neff.train.optim.ess_lr import EssLRScaler
@@ -326,3 +326,9 @@ def test_warnings_are_at_the_line_of_the_caller():
     with pytest.warns(DroppedRatioWarning) as caught, scaler.step(torch.tensor([0.0, math.nan])):
         pass
     assert caught[0].filename == __file__
+
+
+def test_log_ratios_that_are_no_tensor_are_named():
+    scaler = EssLRScaler(torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1))
+    with pytest.raises(ArgumentTypeError, match="log_w must be a tensor or a RatioSummary, got 'list'"):
+        scaler.observe([0.0, 1.0])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,10 +13,8 @@ from neff.errors import ArgumentError
 from neff.reasons import Reason
 from neff.stats._options import check_choice
 from neff.stats._validate import check_level, check_number, check_same_length, check_vector
-from neff.stats.multiplicity import adjust
-from neff.train.energy.kernels import difference_test, equivalence_test, hedges_g, wilcoxon
 from neff.train.energy.omnibus import Anova, anova
-from neff.train.energy.power import runs_needed
+from neff.train.energy.pairs import Values, adjusted_pairs, compare_pair
 from neff.train.energy.result import EnergyComparison, EnergyStudy, SettingRow
 from neff.train.energy.runs import EnergyLog, EnergyRun
 
@@ -26,24 +23,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from neff.stats._validate import FloatArray
     from neff.stats.multiplicity import Correction
 
 __all__ = ["compare_energy"]
 
 FEW_BLOCKS = 5
-WILCOXON_BLOCKS = 6
-MOST_SPREADS = 300.0
-"""Where the spread between runs is so many times the margin, over a million runs would be needed to see it."""
 Per = Literal["run", "sample", "target"]
-
-
-class _Values(NamedTuple):
-    """Usable runs of one setting: value, block, and resolution of each."""
-
-    values: FloatArray
-    blocks: tuple[str, ...]
-    resolution: FloatArray
 
 
 def compare_energy(
@@ -133,7 +118,7 @@ def compare_energy(
     rows = tuple(sorted((_row(name, runs, values[name]) for name in names), key=_by_mean))
     names = [row.setting for row in rows if values[row.setting].values.size]
     pairs = [(n, baseline) for n in names if n != baseline] if baseline else list(combinations(names, 2))
-    compared = _adjusted([_compare(a, b, values, width, level, blocked=blocked) for a, b in pairs], correction)
+    compared = adjusted_pairs([compare_pair(a, b, values, width, level, blocked=blocked) for a, b in pairs], correction)
     overall = _overall([values[name] for name in names], blocked=blocked) if len(names) > 2 else None
     meters, kinds = {r.meter for r in runs}, {r.kind for r in runs}
     notes += _weak(rows, compared, kinds, blocked=blocked, n_blocks=len({r.block for r in runs}))
@@ -205,20 +190,20 @@ def _check(runs: list[EnergyRun], call: str) -> bool:
     return bool(named)
 
 
-def _values_of(runs: list[EnergyRun], per: str, call: str) -> _Values:
+def _values_of(runs: list[EnergyRun], per: str, call: str) -> Values:
     if per == "sample" and any(math.isnan(r.samples) or r.samples <= 0 for r in runs):
         fix = "Give the column of samples, above 0 in each run."
         raise ArgumentError("samples", "known for every run", math.nan, fix, call=call)
     kept = [r for r in runs if not math.isnan(r.joules) and r.reached]
     scale = np.array([r.samples if per == "sample" else 1.0 for r in kept])
-    return _Values(
+    return Values(
         np.array([r.joules for r in kept]) / scale,
         tuple(r.block for r in kept),
         np.array([r.resolution for r in kept]) / scale,
     )
 
 
-def _row(name: str, runs: list[EnergyRun], found: _Values) -> SettingRow:
+def _row(name: str, runs: list[EnergyRun], found: Values) -> SettingRow:
     mine = [r for r in runs if r.setting == name]
     kept = [r for r in mine if not math.isnan(r.joules) and r.reached]
     n = len(kept)
@@ -241,88 +226,7 @@ def _by_mean(row: SettingRow) -> float:
     return math.inf if math.isnan(row.mean) else row.mean
 
 
-def _compare(
-    a: str, b: str, values: dict[str, _Values], margin: float, level: float, *, blocked: bool
-) -> EnergyComparison:
-    first, second = values[a], values[b]
-    unmatched = 0
-    x, y = first.values, second.values
-    if blocked:
-        shared = [name for name in first.blocks if name in second.blocks]
-        unmatched = x.size + y.size - 2 * len(shared)
-        x = x[[first.blocks.index(name) for name in shared]]
-        y = y[[second.blocks.index(name) for name in shared]]
-    nan = math.nan
-    if not (x.size and y.size):
-        return EnergyComparison(
-            a, b, nan, (nan, nan), nan, (nan, nan), nan, nan, nan, nan, nan, margin, "", x.size, y.size,
-            unmatched, nan, nan, level, "", Reason.ONE_BLOCK if blocked else Reason.EMPTY,
-        )  # fmt: skip
-    design: Literal["paired", "welch"] = "paired" if blocked else "welch"
-    logs = difference_test(np.log(x), np.log(y), design=design, level=level)
-    raw = difference_test(x, y, design=design, level=level)
-    wrong_a, wrong_b = float(first.resolution.mean()), float(second.resolution.mean())
-    ratio_wrong = wrong_a / float(x.mean()) + wrong_b / float(y.mean())
-    equivalent = equivalence_test(np.log(x), np.log(y), margin=math.log1p(margin), design=design)
-    return EnergyComparison(
-        a=a,
-        b=b,
-        ratio=math.exp(logs.difference),
-        interval=(math.exp(logs.interval[0] - ratio_wrong), math.exp(logs.interval[1] + ratio_wrong)),
-        difference=raw.difference,
-        difference_interval=(raw.interval[0] - wrong_a - wrong_b, raw.interval[1] + wrong_a + wrong_b),
-        p_value=logs.p_value,
-        p_adjusted=nan,
-        p_wilcoxon=wilcoxon(np.log(x) - np.log(y)) if blocked and x.size >= WILCOXON_BLOCKS else nan,
-        p_equivalence=equivalent,
-        hedges_g=hedges_g(np.log(x), np.log(y)),
-        margin=margin,
-        finding="",
-        n_a=x.size,
-        n_b=y.size,
-        n_unmatched=unmatched,
-        runs_needed=_needed(np.log(x), np.log(y), margin, level, blocked=blocked),
-        df=logs.df,
-        level=level,
-        method="paired t test of log energy" if blocked else "Welch's t test of log energy",
-        reason=logs.reason,
-    )
-
-
-def _needed(x: FloatArray, y: FloatArray, margin: float, level: float, *, blocked: bool) -> float:
-    if min(x.size, y.size) < 2:
-        return math.nan
-    sd = float((x - y).std(ddof=1)) if blocked else math.sqrt((float(x.var(ddof=1)) + float(y.var(ddof=1))) / 2)
-    if sd <= 1e-12:
-        return math.nan
-    if sd > MOST_SPREADS * math.log1p(margin):
-        return math.nan
-    return float(runs_needed(math.log1p(margin), sd=sd, level=level, design="paired" if blocked else "independent"))
-
-
-def _adjusted(found: list[EnergyComparison], correction: Correction) -> list[EnergyComparison]:
-    if not found:
-        return []
-    different = adjust([c.p_value for c in found], method=correction)
-    equivalent = adjust([c.p_equivalence for c in found], method=correction)
-    adjusted = [
-        replace(c, p_adjusted=float(p), p_equivalence=float(q))
-        for c, p, q in zip(found, different, equivalent, strict=True)
-    ]
-    return [replace(c, finding=_finding(c)) for c in adjusted]
-
-
-def _finding(c: EnergyComparison) -> str:
-    if math.isnan(c.p_adjusted):
-        return "not graded"
-    error = 1 - c.level
-    if c.p_adjusted < error:
-        found = "less energy" if c.ratio < 1 else "more energy"
-        return f"{found}, within the margin" if c.p_equivalence < error else found
-    return "equivalent" if c.p_equivalence < error else "not told apart"
-
-
-def _overall(values: list[_Values], *, blocked: bool) -> Anova:
+def _overall(values: list[Values], *, blocked: bool) -> Anova:
     if not blocked:
         return anova([np.log(v.values) for v in values], method="welch")
     common = [name for name in values[0].blocks if all(name in v.blocks for v in values)]

@@ -58,7 +58,7 @@ class EnergyComparison:
         Runs used (blocks, where blocked), and runs without a partner in their block.
     runs_needed
         Runs per setting (or blocks) that show a difference of the margin with power 0.8; NaN where the spread is not
-        known, or it takes over a million.
+        known, or it takes over ten million.
     df, level, method, reason
         As in `Estimate`.
     """

@@ -98,7 +98,7 @@ class JsonlSink:
     Examples
     --------
     >>> import tempfile
-    >>> from neff.train.history import StepReport, read_training_run
+    >>> from neff.train import StepReport, read_training_run
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     sink = JsonlSink(f"{folder}/run.jsonl")
     ...     sink(StepReport(step=0, reward=0.25))

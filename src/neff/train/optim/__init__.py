@@ -16,7 +16,7 @@ _HOMES = {
     "SkippedStepWarning": "warnings",
     "UnstableGradientWarning": "warnings",
     "agvm_ratio": "agvm",
-    "split_halves": "agvm",
+    "split_halves": "splitting",
 }
 
 __all__ = list(_HOMES)

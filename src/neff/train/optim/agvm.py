@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 
 from neff.errors import ArgumentError
@@ -18,9 +16,9 @@ from neff.train.optim._rates import ScaledRates
 from neff.train.optim.warnings import UnstableGradientWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["AGVM", "agvm_ratio", "split_halves"]
+__all__ = ["AGVM", "agvm_ratio"]
 
 
 def agvm_ratio(anchor: float, module: float, *, clamp: tuple[float, float] = (0.5, 10.0), eps: float = 1e-6) -> float:
@@ -56,40 +54,6 @@ def agvm_ratio(anchor: float, module: float, *, clamp: tuple[float, float] = (0.
     if not eps > 0:
         raise ArgumentError("eps", "above 0", eps, "Two halves may agree exactly.", call="agvm_ratio")
     return math.sqrt(min(max((anchor + eps) / (module + eps), clamp[0]), clamp[1]))
-
-
-def split_halves(batch: Any) -> tuple[Any, Any]:
-    """Return the two halves of a batch of tensors, along the first axis.
-
-    Use it for `AGVM.half`.
-
-    Parameters
-    ----------
-    batch
-        A tensor, or a tuple, list or mapping of tensors, with the examples along the first axis. Other values are
-        passed to both.
-
-    Returns
-    -------
-    tuple
-        The first and the second half, of the same kind as the batch.
-
-    Raises
-    ------
-    ArgumentError
-        If the number of examples is odd or 0, or differs between the tensors.
-
-    Examples
-    --------
-    >>> split_halves({"x": torch.arange(4)})
-    ({'x': tensor([0, 1])}, {'x': tensor([2, 3])})
-    """
-    sizes = sorted({tensor.shape[0] for tensor in _tensors(batch) if tensor.ndim})
-    size = sizes[0] if len(sizes) == 1 else 0
-    if size < 2 or size % 2:
-        fix = "Halves must be of the same size: drop the last example of an odd batch."
-        raise ArgumentError("batch", "an even number of examples, at least 2", sizes, fix, call="split_halves")
-    return _slice(batch, slice(0, size // 2)), _slice(batch, slice(size // 2, size))
 
 
 class AGVM:
@@ -355,19 +319,3 @@ def _mean(a: Tensor | None, b: Tensor | None) -> Tensor | None:
         one = a if b is None else b
         return None if one is None else one.div_(2)
     return a.add_(b).div_(2)  # in place: both are ours
-
-
-def _tensors(batch: Any) -> list[Tensor]:
-    parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, list | tuple) else [batch]
-    return [part for part in parts if isinstance(part, torch.Tensor)]
-
-
-def _slice(batch: Any, rows: slice) -> Any:
-    def cut(part: Any) -> Any:
-        return part[rows] if isinstance(part, torch.Tensor) and part.ndim else part
-
-    if isinstance(batch, Mapping):
-        return {name: cut(part) for name, part in batch.items()}
-    if isinstance(batch, list | tuple):
-        return type(batch)(cut(part) for part in batch)
-    return cut(batch)

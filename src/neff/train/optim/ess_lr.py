@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from neff.errors import ArgumentError
+from neff.errors import ArgumentError, ArgumentTypeError
 from neff.reasons import Reason
 from neff.stats._options import check_choice
 from neff.stats._validate import check_number
@@ -304,6 +304,9 @@ def _summary(log_w: Tensor | RatioSummary, mask: Tensor | None) -> tuple[RatioSu
     """Return the summary of what is usable, and how many are not."""
     if isinstance(log_w, RatioSummary):
         return log_w, 0
+    if not isinstance(log_w, torch.Tensor):
+        got, fix = type(log_w).__name__, "Use torch.as_tensor."
+        raise ArgumentTypeError("log_w", "a tensor or a RatioSummary", got, fix, call="EssLRScaler")
     keep = torch.ones_like(log_w, dtype=torch.bool) if mask is None else mask != 0
     bad = (log_w.isnan() | (log_w == math.inf)).logical_and(keep) if keep.shape == log_w.shape else None
     dropped = 0 if bad is None else int(bad.sum())
