@@ -21,6 +21,7 @@ import re
 import sys
 from collections import Counter
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,7 +41,7 @@ ARXIV = re.compile(r"arXiv:\s?(\d{4}\.\d{4,5})")
 DONE: frozenset[str] = frozenset({
     "2605.12380", "2505.23971", "2409.07853", "2602.17616", "2310.10505", "2210.11078", "2411.17501", "2310.03262",
     "2506.22376", "2502.18581", "2509.11106", "2508.13144", "2406.10229", "2509.04013",
-    "2606.06622", "2307.07889", "2603.26898", "2602.05447",
+    "2606.06622", "2307.07889", "2603.26898", "2602.05447", "2306.07951", "2411.00890",
 })  # fmt: skip
 """arXiv ids of papers whose method is in neff, whole, with its tests."""
 
@@ -128,7 +129,7 @@ def citations(source: Path = SOURCE) -> dict[str, list[Name]]:
         for node in tree.body:
             if not isinstance(node, ast.FunctionDef | ast.ClassDef):
                 continue
-            public = public_name(module, node.name, source)
+            public = public_name(module, node.name)
             for arxiv, registered in _of_node(node) if public else ():
                 found.setdefault(arxiv, set()).add(Name(public, registered))
     return {arxiv: sorted(names) for arxiv, names in found.items()}
@@ -146,7 +147,7 @@ def _of_node(node: ast.FunctionDef | ast.ClassDef) -> set[tuple[str, bool]]:
     return {(arxiv, True) for arxiv in registered} | {(arxiv, False) for arxiv in cited}
 
 
-def public_name(module: str, name: str, source: Path = SOURCE) -> str | None:
+def public_name(module: str, name: str) -> str | None:
     """Return the shortest public name, that of the first package on the way that exports it; None where none does.
 
     Examples
@@ -156,9 +157,9 @@ def public_name(module: str, name: str, source: Path = SOURCE) -> str | None:
     """
     parts = module.split(".")
     for depth in range(1, len(parts)):
-        package = source.parent.joinpath(*parts[:depth], "__init__.py")
-        if f'"{name}"' in package.read_text(encoding="utf-8"):
-            return ".".join([*parts[:depth], name])
+        package = ".".join(parts[:depth])
+        if name in getattr(import_module(package), "__all__", ()):
+            return f"{package}.{name}"
     return None
 
 

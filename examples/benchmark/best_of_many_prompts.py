@@ -12,7 +12,7 @@ It prints:
     model:prompt  share 0.229 [0.147, 0.307], adjusted p 0.006
     order of prompts turns round between models: 60% of pairs
     best of 48: model 3, prompt 11
-    where it was chosen 0.700, held out 0.627 [0.548, 0.705]
+    where it was chosen 0.700, held out 0.627 [0.547, 0.700]
 """
 
 import numpy as np

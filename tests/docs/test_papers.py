@@ -54,15 +54,14 @@ def test_every_paper_has_one_row_with_its_summary_and_verdict():
 def test_where_a_paper_is_comes_from_the_code(tmp_path):
     source = tmp_path / "neff"
     source.mkdir()
-    (source / "__init__.py").write_text('__all__ = ["hill", "mean"]')
     (source / "room.py").write_text(
         '@method("weights", "symmetric", arxiv="2512.11150")\n'
-        'def hill():\n    """Return."""\n\n'
-        'def mean():\n    """Return.\n\n    Miller, arXiv:2411.00640.\n    """\n\n'
+        'def ess():\n    """Return."""\n\n'
+        'def plan():\n    """Return.\n\n    Miller, arXiv:2411.00640.\n    """\n\n'
         'def hidden():\n    """arXiv:1111.11111."""\n'
     )
     found = make_papers.citations(source)
-    assert found == {"2512.11150": [("neff.hill", True)], "2411.00640": [("neff.mean", False)]}
+    assert found == {"2512.11150": [("neff.ess", True)], "2411.00640": [("neff.plan", False)]}
 
 
 def test_a_name_is_given_as_short_as_it_can_be_imported():

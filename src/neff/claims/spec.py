@@ -22,6 +22,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "inspect": ("zstandard",),
     "big": ("duckdb",),
     "plot": ("matplotlib",),
+    "trees": ("sklearn",),
     "view": ("starlette", "uvicorn", "jinja2"),
     "train": ("torch",),
     "trl": ("torch", "trl"),

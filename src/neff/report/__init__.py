@@ -19,10 +19,17 @@ from neff.report.benchmark.factorial import (
 from neff.report.benchmark.fluid import fluid_replay_document, next_items_document
 from neff.report.benchmark.irt import abilities_document, item_bank_document
 from neff.report.benchmark.ks import ks_document
+from neff.report.benchmark.labeling import deferral_document, hybrid_labels_document, label_metrics_document
 from neff.report.benchmark.noise import benchmark_noise_document
 from neff.report.benchmark.paraphrase import paraphrase_document
 from neff.report.benchmark.ranking import judged_pairs_document, ranking_document
-from neff.report.benchmark.survey import letter_bias_document, option_order_document, populations_document
+from neff.report.benchmark.survey import (
+    discriminator_document,
+    letter_bias_document,
+    option_order_document,
+    place_and_label_document,
+    populations_document,
+)
 from neff.report.build import evaluation_document
 from neff.report.claims import check_document
 from neff.report.converting import Converted, convert
@@ -58,6 +65,8 @@ __all__ = [
     "contingency_document",
     "convert",
     "critical_document",
+    "deferral_document",
+    "discriminator_document",
     "document",
     "emergence_document",
     "energy_document",
@@ -67,9 +76,11 @@ __all__ = [
     "forecast_document",
     "formats",
     "frozen_choice_document",
+    "hybrid_labels_document",
     "item_bank_document",
     "judged_pairs_document",
     "ks_document",
+    "label_metrics_document",
     "learning_curve_document",
     "letter_bias_document",
     "load",
@@ -77,6 +88,7 @@ __all__ = [
     "option_order_document",
     "papers_document",
     "paraphrase_document",
+    "place_and_label_document",
     "plan_document",
     "populations_document",
     "ranking_document",
