@@ -151,3 +151,23 @@ def test_step_by_step_it_waits_until_the_peak_is_behind():
 def test_the_rule_has_sensible_options_only():
     with pytest.raises(ArgumentError, match="window"):
         early_warning([1], [1.0], [1.0], window=0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_tokens": math.inf},
+        {"n_groups": 10**400},
+        {"reward": 10**400},
+        {"step": math.inf},
+        {"ess_sequence": {"value": 0.5, "n": math.inf}},
+        {"ess_token": {"value": 0.5, "n": "many"}},
+    ],
+)
+def test_numbers_that_count_nothing_make_a_damaged_line(tmp_path, changes):
+    damaged = json.dumps(StepReport(step=1).to_dict() | changes).encode() + b"\n"
+    run = read_training_run(write(tmp_path / "run.jsonl", [line(0), damaged, line(2)]))
+    assert [step.step for step in run.steps] == [0, 2]
+    assert run.notes == ("Line 2 is no step of a training run and was left out.",)
+    with pytest.raises(RecordsError, match="is a damaged training run"):
+        TrainingRun.from_dict({"steps": [StepReport(step=1).to_dict() | changes]})

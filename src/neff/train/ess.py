@@ -83,6 +83,10 @@ class EssEstimate:
             known[name] = from_json(known.get(name))
         known["interval"] = pair_from_json(known.get("interval") or (None, None))
         known["reason"] = Reason(known["reason"]) if known.get("reason") else None
+        for name in {"n", "n_clusters"} & set(known):
+            known[name] = whole(known[name])
+        known["level"], known["n_eff_of"] = float(known.get("level", 0.95)), str(known.get("n_eff_of", ""))
+        known["collapsed"] = known.get("collapsed") is True
         return cls(**known)
 
     def __str__(self) -> str:
@@ -95,6 +99,20 @@ class EssEstimate:
         if math.isnan(low):
             return f"{said}, no interval ({self.reason})"
         return f"{said}, {100 * self.level:g}% interval [{low:.4f}, {high:.4f}]"
+
+
+def whole(value: Any) -> int:
+    """Return a whole number from JSON.
+
+    Raises
+    ------
+    ValueError, TypeError, OverflowError
+        If it is none, or too large to count anything.
+    """
+    number = int(value)
+    if abs(number) >= 2**63:
+        raise ValueError("a count that is too large")
+    return number
 
 
 def ess_estimate(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from neff.errors import ArgumentError, NeffError, TrainingWarning
+from neff.train._caller import warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -93,5 +93,5 @@ def enforce(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         raise CheckRefusedError(" ".join(refused))
     for finding in found:
         if finding.severity == "warn":
-            warnings.warn(str(finding), CheckWarning, stacklevel=2)
+            warn(CheckWarning(str(finding)))
     return found

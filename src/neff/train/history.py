@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from neff.errors import RecordsError
 from neff.results._common import from_json, json_value, known_fields
 from neff.results.table import Column, Table
-from neff.train.ess import EssEstimate
+from neff.train.ess import EssEstimate, whole
 from neff.train.findings import Finding
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class StepReport:
 
         Raises
         ------
-        ValueError, TypeError, KeyError
+        ValueError, TypeError, KeyError, OverflowError
             If a value is not of the kind that it must be.
         """
         known = known_fields(cls, data)
@@ -130,7 +130,7 @@ class StepReport:
             if one.type == "float" and one.name in known:
                 known[one.name] = from_json(known[one.name])
             elif one.type == "int" and one.name in known:
-                known[one.name] = int(known[one.name])
+                known[one.name] = whole(known[one.name])
         for name in ("ess_token", "ess_sequence"):
             known[name] = EssEstimate.from_dict(known.get(name) or {})
         known["findings"] = tuple(Finding.from_dict(finding) for finding in known.get("findings") or ())
@@ -243,7 +243,7 @@ class TrainingRun:
         try:
             steps = tuple(StepReport.from_dict(step) for step in data["steps"])
             return cls(steps, str(data.get("name", "")), tuple(map(str, data.get("notes", ()))))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RecordsError(f"is a damaged training run: {error}.", FIX_OF_RUNS) from error
 
     def __str__(self) -> str:

@@ -84,7 +84,7 @@ def _step(line: bytes) -> StepReport | None:
         if data.get("schema") != STEP_SCHEMA:
             return None
         return StepReport.from_dict(data)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
 
 

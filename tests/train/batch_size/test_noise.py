@@ -213,3 +213,17 @@ def test_an_unbounded_interval_never_leaves_its_own_value_out():
     moments = Moments2(trace=0.1, signal=1.0, var_trace=0.5 / q, var_signal=4 / q, covariance=1.372 / q, n=n)
     assert ratio_interval(moments, 0.95) == (0.0, math.inf)
     assert scale_from_moments(moments, 1, 64, 0.95, n).value == pytest.approx(0.1)
+
+
+def test_phi_of_gradients_that_agree_is_one_that_noise_from_phi_takes():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        gradient = rng.normal(size=5)
+        assert 0 <= gradient_phi(gradient, gradient) < 1e-12
+        assert 2 - 1e-12 < gradient_phi(gradient, -gradient) <= 2
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_phi_does_not_depend_on_the_size_of_gradients(size):
+    assert gradient_phi([size, 0.0], [size, size]) == pytest.approx(gradient_phi([1.0, 0.0], [1.0, 1.0]), rel=1e-12)
+    assert math.isnan(gradient_phi([0.0, 0.0], [size, size]))

@@ -220,3 +220,12 @@ def test_a_setting_without_a_usable_run_says_so():
     study = compare_energy([5.0, 6.0, math.nan, math.nan], ["a", "a", "b", "b"], baseline="b")
     (pair,) = study.comparisons
     assert (pair.finding, pair.reason) == ("not graded", Reason.EMPTY)
+
+
+@pytest.mark.parametrize("missing", [None, math.nan, ""])
+@pytest.mark.parametrize("name", ["setting", "block", "run"])
+def test_a_missing_name_is_no_name(name, missing):
+    given = {"setting": ["a", "b"], "block": ["1", "1"], "run": ["r", "s"]}
+    given[name][1] = missing
+    with pytest.raises(ArgumentError, match=f"{name} must be known for every run.*Position 1 is missing"):
+        compare_energy([1.0, 2.0], **given)

@@ -261,3 +261,9 @@ def test_shapes_that_differ_are_refused(check):
     for arguments in ((lp, lp[:, :2]), (lp, lp, lp[:1])):
         with pytest.raises(ArgumentError, match="blp must be of the shape of lp and mask"):
             check(*arguments)
+
+
+def test_a_warning_is_at_the_line_of_the_caller():
+    with pytest.warns(CheckWarning) as caught:
+        enforce([Finding("x", "warn", "Something.")])
+    assert caught[0].filename == __file__

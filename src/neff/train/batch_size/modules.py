@@ -152,8 +152,12 @@ def gradient_phi(first: ArrayLike, second: ArrayLike) -> float:
     b = check_vector(second, argument="second", call="gradient_phi")
     if a.size != b.size:
         raise ArgumentError("second", f"of length {a.size}", f"length {b.size}", call="gradient_phi")
-    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return 1 - float(a @ b) / norm if norm > 0 else math.nan
+    tops = [float(np.abs(x).max(initial=0.0)) for x in (a, b)]
+    if min(tops) == 0:
+        return math.nan
+    a, b = a / tops[0], b / tops[1]  # squares of any gradient are then floats
+    cosine = float(a @ b) / float(np.linalg.norm(a) * np.linalg.norm(b))
+    return 1 - min(max(cosine, -1.0), 1.0)
 
 
 def expected_phi(noise: float, batch_size: float) -> float:

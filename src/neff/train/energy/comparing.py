@@ -145,7 +145,7 @@ def _runs_of(data: Any, setting: Any, block: Any, run: Any, call: str) -> tuple[
     if setting is None:
         raise ArgumentError("setting", "given with joules", None, "One name per run.", call=call)
     labels = {"setting": setting, "block": block, "run": run}
-    given = {name: [str(v) for v in values] for name, values in labels.items() if values is not None}
+    given = {name: _names(values, name, call) for name, values in labels.items() if values is not None}
     check_same_length(call=call, data=joules, **given)
     empty = [""] * joules.size
     names = zip(given["setting"], given.get("block", empty), given.get("run", empty), strict=True)
@@ -153,6 +153,14 @@ def _runs_of(data: Any, setting: Any, block: Any, run: Any, call: str) -> tuple[
         EnergyRun(name, float(value), block=of_block, run=of_run)
         for value, (name, of_block, of_run) in zip(joules, names, strict=True)
     ], []
+
+
+def _names(values: Sequence[object], argument: str, call: str) -> list[str]:
+    found = list(values)
+    for i, value in enumerate(found):
+        if value is None or value != value or value == "":
+            raise ArgumentError(argument, "known for every run", value, f"Position {i} is missing.", call=call)
+    return [str(value) for value in found]
 
 
 def _usable(runs: list[EnergyRun], *, discard_first: bool) -> tuple[list[EnergyRun], list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from neff.errors import ArgumentError
 from neff.stats._options import check_choice
 from neff.stats._validate import check_level
+from neff.train._caller import warn
 from neff.train.findings import CheckRefusedError, CheckWarning, Finding
 from neff.train.monitor.rows import as_numbers, gather_rows, host_column, sequence_rows
 from neff.train.monitor.stepwise import step_findings
@@ -218,7 +218,7 @@ class Monitor:
             if finding.severity != "note" and finding.name not in self._said:
                 self._said.add(finding.name)
                 if not (finding.severity == "refuse" and self.on_refuse == "raise") and _rank() == 0:
-                    warnings.warn(str(finding), CheckWarning, stacklevel=3)
+                    warn(CheckWarning(str(finding)))
         refused = [str(finding) for finding in findings if finding.severity == "refuse"]
         if refused and self.on_refuse == "raise":
             raise CheckRefusedError(" ".join(refused))
