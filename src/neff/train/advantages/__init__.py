@@ -3,43 +3,36 @@
 Each takes one reward per response and, where it compares, one group id per response, and returns an `AdvantageOutput`.
 """
 
-from neff.train.advantages._groups import AdvantageOutput
-from neff.train.advantages.group import (
-    group_advantage,
-    group_centered_advantage,
-    leave_one_out_advantage,
-    opo_advantage,
-)
-from neff.train.advantages.opob import opob_advantage, opob_baseline
-from neff.train.advantages.optimal_token_baseline import optimal_token_advantage
-from neff.train.advantages.reinforce import (
-    RunningBaseline,
-    reinforce_advantage,
-    reinforce_plus_plus_advantage,
-    whiten,
-)
-from neff.train.advantages.remax import remax_advantage, remax_kl_returns, remax_token_advantage
-from neff.train.advantages.score_norm import score_sqnorm, score_sqnorm_proxy, sum_pi_squared
-from neff.train.advantages.single_pass import opob_backward
+from __future__ import annotations
 
-__all__ = [
-    "AdvantageOutput",
-    "RunningBaseline",
-    "group_advantage",
-    "group_centered_advantage",
-    "leave_one_out_advantage",
-    "opo_advantage",
-    "opob_advantage",
-    "opob_backward",
-    "opob_baseline",
-    "optimal_token_advantage",
-    "reinforce_advantage",
-    "reinforce_plus_plus_advantage",
-    "remax_advantage",
-    "remax_kl_returns",
-    "remax_token_advantage",
-    "score_sqnorm",
-    "score_sqnorm_proxy",
-    "sum_pi_squared",
-    "whiten",
-]
+from neff._lazy import lazy
+
+_HOMES = {
+    "AdvantageOutput": "_groups",
+    "DroppedWeightWarning": "warnings",
+    "LoneResponseWarning": "warnings",
+    "NoRewardsWarning": "warnings",
+    "RunningBaseline": "reinforce",
+    "UnscoredRewardWarning": "warnings",
+    "group_advantage": "group",
+    "group_centered_advantage": "group",
+    "leave_one_out_advantage": "group",
+    "opo_advantage": "group",
+    "opob_advantage": "opob",
+    "opob_backward": "single_pass",
+    "opob_baseline": "opob",
+    "optimal_token_advantage": "optimal_token_baseline",
+    "reinforce_advantage": "reinforce",
+    "reinforce_plus_plus_advantage": "reinforce",
+    "remax_advantage": "remax",
+    "remax_kl_returns": "remax",
+    "remax_token_advantage": "remax",
+    "score_sqnorm": "score_norm",
+    "score_sqnorm_proxy": "score_norm",
+    "sum_pi_squared": "score_norm",
+    "whiten": "reinforce",
+}
+
+__all__ = list(_HOMES)
+
+__getattr__, __dir__ = lazy(__name__, _HOMES, extra="train", needs="torch")

@@ -6,11 +6,13 @@ from neff._lazy import lazy
 
 _HOMES: dict[str, str] = {
     "EnergyComparison": "result",
+    "EnergyLog": "runs",
     "EnergyMeter": "meter",
     "EnergyRun": "runs",
     "EnergyStudy": "result",
     "Footprint": "footprints",
     "NetEnergy": "footprints",
+    "SampledEnergy": "integrate",
     "Sensor": "sensing",
     "anova": "omnibus",
     "compare_energy": "comparing",
