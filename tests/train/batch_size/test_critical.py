@@ -183,3 +183,6 @@ def test_a_smallest_batch_that_diverged_leaves_no_huge_number():
     found = critical_batch_size([32, 64, 128], [[math.inf, 2.0, 2.1], [math.inf, 2.1, 2.2]], rng=0)
     assert found.rows[1].interval == (-math.inf, -math.inf)
     assert found.to_dict()["batch_sizes"][1]["interval"] == [None, None]
+    assert [row.passes for row in found.rows] == [False, True, False]
+    assert any(note.startswith("Training diverged at the smallest batch, 32") for note in found.notes)
+    assert not any("falls by" in note or "counted as a failure" in note for note in found.notes)

@@ -251,7 +251,7 @@ def _rows(
     for j, column in enumerate(columns):
         finite = bool(np.isfinite(column).all())
         interval = (math.nan, math.nan) if ends is None else (float(ends[0, j]), float(ends[1, j]))
-        passes = j == 0 or bool(excess[j] <= slack and finite)
+        passes = finite and (j == 0 or bool(excess[j] <= slack))
         rows.append(
             BatchRow(
                 batch_size=float(batches[j]),
@@ -288,7 +288,12 @@ def _method(reason: Reason | None, *, paired: bool) -> str:
 def _warnings(batches: FloatArray, means: FloatArray, tolerance: float, fewest: int, place: int) -> tuple[str, ...]:
     found = []
     best = int(np.argmin(means[: place + 1]))
-    if means[0] - means[best] > tolerance:
+    if np.isinf(means[0]):
+        found.append(
+            f"Training diverged at the smallest batch, {batch_number(batches[0])}, as it does where the learning rate "
+            "is too high for it. The result then measures the learning rate too: tune it there first."
+        )
+    elif means[0] - means[best] > tolerance:
         found.append(
             f"The loss falls by {means[0] - means[best]:.3g} from batch {batch_number(batches[0])} to "
             f"{batch_number(batches[best])}, as it does where the learning rate is too high for the smallest batch. "
@@ -296,8 +301,8 @@ def _warnings(batches: FloatArray, means: FloatArray, tolerance: float, fewest: 
         )
     if place == 0:
         found.append("No larger batch passes: the critical batch size may also be below the smallest batch tried.")
-    if np.isinf(means).any():
-        lost = ", ".join(batch_number(b) for b in batches[np.isinf(means)])
+    if np.isinf(means[1:]).any():
+        lost = ", ".join(batch_number(b) for b in batches[1:][np.isinf(means[1:])])
         found.append(f"Training diverged at batch {lost}: counted as a failure.")
     if 2 <= fewest < _FEW_SEEDS:
         found.append(f"{fewest} seeds: the interval rests on a spread that is hardly known.")
