@@ -201,3 +201,14 @@ def test_torch_says_what_it_lacks():
         bare.probe()
     with pytest.raises(ArgumentTypeError, match="a torch optimizer"):
         TorchBranch(torch.nn.Linear(1, 1), "adam", loss=None, batch=None)
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_gradients_of_the_branches_are_not_left_behind(held):
+    """A loop that clears them after its step would add the next ones to them."""
+    torch, trainer = _torch_branch()
+    parameters = list(trainer.model.parameters())
+    for p in parameters:
+        p.grad = torch.full_like(p, 3.0) if held else None
+    branch(trainer, batch_size=8, window=320, multipliers=(1, 2), seeds=(0,))
+    assert all(bool((p.grad == 3).all()) if held else p.grad is None for p in parameters)

@@ -21,6 +21,7 @@ class _State(NamedTuple):
     rates: list[float]
     n_seen: int
     training: bool
+    gradients: list[torch.Tensor | None]
 
 
 class TorchBranch:
@@ -107,7 +108,7 @@ class TorchBranch:
         return self._n_seen
 
     def snapshot(self) -> _State:
-        """Return a copy of weights, buffers, optimizer state and schedule position."""
+        """Return a copy of weights, gradients, buffers, optimizer state and schedule position."""
         return _State(
             {name: value.detach().clone() if torch.is_tensor(value) else copy.deepcopy(value)
              for name, value in self.model.state_dict().items()},
@@ -115,6 +116,7 @@ class TorchBranch:
             [group["lr"] for group in self.optimizer.param_groups],
             self._n_seen,
             self.model.training,
+            [None if p.grad is None else p.grad.detach().clone() for p in self._parameters()],
         )  # fmt: skip
 
     def restore(self, checkpoint: _State) -> None:
@@ -125,6 +127,8 @@ class TorchBranch:
         self.optimizer.load_state_dict(copy.deepcopy(checkpoint.optimizer))
         for group, rate in zip(self.optimizer.param_groups, checkpoint.rates, strict=True):
             group["lr"] = rate
+        for p, gradient in zip(self._parameters(), checkpoint.gradients, strict=True):
+            p.grad = None if gradient is None else gradient.clone()  # a loop that adds to them must not find ours
         self._n_seen, self._factor = checkpoint.n_seen, 1.0
 
     def scale_learning_rate(self, factor: float) -> None:
@@ -161,6 +165,9 @@ class TorchBranch:
                 return float(self._held_out(self.model))
         finally:
             self.model.train(training)
+
+    def _parameters(self) -> list[torch.Tensor]:
+        return [p for group in self.optimizer.param_groups for p in group["params"]]
 
     def _cuda(self) -> list[int]:
         devices = {p.device.index for p in self.model.parameters() if p.device.type == "cuda"}
