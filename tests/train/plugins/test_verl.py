@@ -116,6 +116,8 @@ def test_a_loss_with_options_of_its_own(verl, monkeypatch):
         plugin.register_loss("mine", "tis")
     with pytest.raises(ArgumentError, match="Did you mean 'tis'"):
         plugin.register_loss("other", "tiss")
+    with pytest.raises(ArgumentError, match=r"an option must be .*got 'capp'\. Did you mean 'cap'"):
+        plugin.register_loss("other", "tis", capp=3.0)
 
 
 # Golden numbers of rl-ecosystem 4 and rl-batch-adaptive 6, through verl's call.

@@ -9,6 +9,7 @@ called.
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import logging
 import sys
 from typing import TYPE_CHECKING, Any
@@ -146,13 +147,19 @@ def register_loss(name: str, loss: str, **options: Any) -> None:
     Raises
     ------
     ArgumentError
-        If there is no loss of that name, or verl already has one of this name.
+        If there is no loss of that name, it has no such option, or verl already has one of this name.
     """
     from neff.stats._options import check_choice
 
     check_choice(loss, LOSSES, argument="loss", call="register_loss")
     from verl.trainer.ppo import core_algos
 
+    from neff.train.losses import table
+    from neff.train.losses.options import LossOptions
+
+    known = {*inspect.signature(table.LOSSES[loss]).parameters, *LossOptions.__annotations__}
+    for option in options:
+        check_choice(option, known, argument="an option", call="register_loss")
     if name in core_algos.POLICY_LOSS_REGISTRY:
         raise ArgumentError("name", "new to verl", name, "Take another name.", call="register_loss")
     core_algos.register_policy_loss(name)(_policy_loss(loss, options))
