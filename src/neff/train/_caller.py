@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import warnings
 from pathlib import Path
 
 __all__ = ["warn"]
 
-INSIDE = (str(Path(__file__).parent), contextlib.contextmanager.__code__.co_filename)
+INSIDE = (f"{Path(__file__).parent}{os.sep}", contextlib.contextmanager.__code__.co_filename)
 
 
 def warn(found: Warning) -> None:

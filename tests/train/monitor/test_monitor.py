@@ -497,3 +497,13 @@ def test_a_mean_ratio_that_is_no_float_is_a_finding_and_no_error():
     report, _ = closed(lp, lp - 800, mask)
     (shift,) = [finding for finding in report.findings if finding.name == "log-mean-ratio"]
     assert "The mean token ratio is e^800, and must be 1" in shift.message
+
+
+def test_numbers_of_the_loop_are_named_where_they_are_none():
+    with pytest.raises(ArgumentError, match=r"lr_factor must be a number, got 'half'"):
+        Monitor().close_step(lr_factor="half")
+    for value in ("x", torch.ones(2)):
+        with pytest.raises(ArgumentError, match=r"metrics\['loss'\] must be a number"):
+            Monitor().close_step(metrics={"loss": value})
+    with pytest.warns(CheckWarning):
+        assert math.isnan(Monitor().close_step(metrics={"loss": None}).metrics["loss"])

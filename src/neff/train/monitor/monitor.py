@@ -175,6 +175,8 @@ class Monitor:
 
         Raises
         ------
+        ArgumentError
+            If a number is none.
         CheckRefusedError
             With `on_refuse="raise"`, if a check refused.
         """
@@ -186,11 +188,11 @@ class Monitor:
             rows,
             step=number,
             level=self.level,
-            learning_rate=_float(learning_rate),
-            lr_factor=_float(lr_factor),
+            learning_rate=_float(learning_rate, "learning_rate"),
+            lr_factor=_float(lr_factor, "lr_factor"),
             n_micro_batches=len(batches),
             n_ranks=ranks,
-            metrics={str(name): float(value) for name, value in (metrics or {}).items()},
+            metrics={str(name): _float(value, f"metrics[{name!r}]") for name, value in (metrics or {}).items()},
         )
         report = self._with_findings(report, rows, own)
         self.last, self._next_step = report, number + 1
@@ -242,13 +244,13 @@ def _rank() -> int:
     return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
 
 
-def _float(value: Any) -> float:
+def _float(value: Any, argument: str) -> float:
     if value is None:
         return math.nan
     try:
         return float(value)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError("learning_rate", "a number", value, call="Monitor.close_step") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ArgumentError(argument, "a number", value, call="Monitor.close_step") from error
 
 
 def _to_host(batches: Sequence[tuple[Tensor, Any, Any, Any]], step: int) -> NDArray[np.float64]:
