@@ -112,6 +112,8 @@ class AGVM:
 
     Examples
     --------
+    >>> import torch
+    >>> from neff.train.optim import split_halves
     >>> _ = torch.manual_seed(0)
     >>> model = torch.nn.ModuleDict({"body": torch.nn.Linear(5, 3), "head": torch.nn.Linear(3, 1)})
     >>> groups = [{"params": list(m.parameters()), "name": name} for name, m in model.items()]
