@@ -58,7 +58,7 @@ def test_the_finding_is_first():
     assert titles["rows"].endswith("of the rows on the right side; chance is 50%")
     assert titles["rows alike"] == "Made rows are not told from real ones"
     assert titles["few rows"] == "The discriminator test is undefined: too few values"
-    assert titles["labels"] == "3 of 4 items have accepted labels, 50.0% of them wrong"
+    assert titles["labels"] == "3 of 4 items have accepted labels; 1 of 2 audited ones wrong"
     assert titles["nothing audited"] == "Undefined: no labels"
     assert titles["metrics"] == "50.0% of the items have all labels right"
     lead = " ".join(map(plain, document(RESULTS["rows"]()).lead))

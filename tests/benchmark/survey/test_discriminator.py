@@ -189,6 +189,16 @@ def test_missing_cells_are_answers():
     assert discriminator_test(*numbers, rng=0, n_resamples=99).columns[0].distance == pytest.approx(0.5)
 
 
+def test_copies_of_real_rows_are_named():
+    rng = np.random.default_rng(0)
+    real = {"age": rng.integers(16, 80, 150), "wage": rng.random(150)}
+    copied = discriminator_test(real, real, rng=1, n_resamples=0)
+    assert copied.accuracy.interval[1] < 0.5
+    assert "they may be copies" in copied.notes[0]
+    fresh = discriminator_test(real, {"age": rng.integers(16, 80, 150), "wage": rng.random(150)}, rng=1, n_resamples=0)
+    assert not any("copies" in note for note in fresh.notes)
+
+
 def test_columns_without_a_difference():
     rng = np.random.default_rng(4)
     real, made = sheets(rng, 30), sheets(rng, 30)

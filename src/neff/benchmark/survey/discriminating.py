@@ -102,7 +102,8 @@ def discriminator_test(
     Notes
     -----
     Rows are taken as independent: one fresh conversation per made row. A classifier that finds nothing shows only that
-    this one, with so many rows, finds nothing.
+    this one, with so many rows, finds nothing. Made rows that copy real ones are not fresh: the twin of a held-out row
+    was trained on with the other label, the accuracy falls below one half, and a note says so.
 
     The p-value is exact: real and made rows are paired at random, splits are splits of pairs, and if both kinds come
     from one distribution the labels within pairs may be swapped without changing anything; all splits are done again
@@ -178,7 +179,8 @@ def discriminator_test(
         verdict=_verdict(estimate, margin), margin=margin,
         columns=column_distances(columns, _swaps(generator, n, COLUMN_SWAPS)), classifier=classifier, n_rows=n,
         n_left_out=left_out, n_missing=pool.n_missing, n_constant=len(pool.columns) - len(columns), n_splits=n_splits,
-        n_test=n_test, n_resamples=n_resamples, seed=seed, notes=_notes(pool, n, left_out, len(columns), n_resamples),
+        n_test=n_test, n_resamples=n_resamples, seed=seed,
+        notes=_notes(pool, n, left_out, len(columns), n_resamples, estimate),
         reason=None if columns else Reason.NO_DISCORDANT,
     )  # fmt: skip
 
@@ -212,8 +214,12 @@ def _verdict(estimate: Estimate, margin: float | None) -> Verdict:
     return Verdict.FAILS if low > CHANCE + margin else Verdict.UNDECIDED
 
 
-def _notes(pool: Pool, n: int, left_out: tuple[int, int], n_columns: int, n_resamples: int) -> tuple[str, ...]:
+def _notes(
+    pool: Pool, n: int, left_out: tuple[int, int], n_columns: int, n_resamples: int, accuracy: Estimate
+) -> tuple[str, ...]:
     notes = []
+    if accuracy.interval[1] < CHANCE:  # the twin of a held-out row was trained on, with the other label
+        notes.append("below chance: made rows repeat real ones more than fresh rows would; they may be copies")
     if any(left_out):
         notes.append(f"{n:,} rows of each kind drawn at random, {left_out[0]:,} real and {left_out[1]:,} made left out")
     if pool.n_missing:

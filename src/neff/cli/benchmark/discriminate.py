@@ -65,10 +65,13 @@ def discriminate(
     seed
         Seed of the random numbers.
     """
+    from dataclasses import replace
+
     from neff.benchmark.survey import discriminator_test
     from neff.cli.delivery import prepare
     from neff.cli.progress import progress
     from neff.cli.records import existing
+    from neff.report.text import plural
 
     paths = existing((real, made), "benchmark discriminate")
     delivery = prepare(output, inputs=paths)
@@ -79,8 +82,10 @@ def discriminate(
             *tables, classifier=classifier, categorical=categorical, margin=margin, n_splits=n_splits, n_rows=n_rows,
             level=level, n_resamples=n_resamples, rng=seed,
         )  # fmt: skip
-    notes = [f"{len(apart)} columns of one table only left out: {', '.join(apart[:5])}"] if apart else []
-    delivery.put_out(result, [f"note: {note}" for note in (*notes, *result.notes)])
+    if apart:
+        note = f"{plural(len(apart), 'column')} of one table only left out: {', '.join(apart[:5])}"
+        result = replace(result, notes=(note, *result.notes))
+    delivery.put_out(result, [f"note: {note}" for note in result.notes])
     return 0
 
 

@@ -26,14 +26,14 @@ def hybrid_labels_document(result: HybridLabels, *, gates: Sequence[Gate] = ()) 
     residual = result.residual
     title = f"{result.n_accepted:,} of {len(result.items):,} items have accepted labels"
     if not math.isnan(residual.value):
-        title += f", {100 * residual.value:.1f}% of them wrong"
+        title += f"; {round(residual.value * residual.n) or 'none'} of {residual.n:,} audited ones wrong"
     sections = [Section(("Models",), (TableBlock(result.model_table(), "What each model proposed"),))]
     if result.deferral is not None and result.deferral.points:
         sections.append(Section(("To people",), _curve(result.deferral)))
     if result.metrics is not None:
         sections.append(Section(("Measures",), (TableBlock(result.metrics.table(), "On audited items"),)))
     table = result.table()
-    said = f"{len(table):,} items with their labels; all of them are in -o FILE.html, .csv and .json."
+    said = f"{len(table):,} items with their labels."
     sections.append(Section(("Items",), (TableBlock(table, "Labels of each item", summary=said, open=False),)))
     notes: list[Text] = [(f"{note}.",) for note in result.notes]
     notes.append(

@@ -128,7 +128,7 @@ def discriminator_document(result: DiscriminatorTest, *, gates: Sequence[Gate] =
     if not math.isnan(result.by_chance[0]):
         low, high = result.by_chance
         lead.append((f"With labels swapped {100 * accuracy.level:g}% of accuracies are in [{low:.3f}, {high:.3f}].",))
-    notes: list[Text] = [(f"{note}.",) for note in result.notes]
+    notes: list[Text] = [(f"{note[:1].upper()}{note[1:]}.",) for note in result.notes]
     notes += [
         ("A classifier that finds nothing shows only that this one, with so many rows, finds nothing.",),
         ("Close columns and a high accuracy: the answers of a row hang together in another way.",),
