@@ -6,6 +6,7 @@ import math
 import warnings
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -452,3 +453,6 @@ def test_options_that_are_no_numbers_are_named(f, options):
 def test_sizes_of_the_step_are_one_number_each():
     with pytest.raises(ArgumentError, match=r"n_tokens must be one number, got 'shape \(3,\)'"):
         reinforce(*batch(), n_tokens=torch.tensor([5.0, 5.0, 5.0]))
+    with pytest.raises(ArgumentError, match="n_tokens must be a positive number"):
+        reinforce(*batch(), n_tokens=np.int64(0))
+    assert reinforce(*batch(), n_tokens=np.float32(7)).loss == reinforce(*batch(), n_tokens=7).loss

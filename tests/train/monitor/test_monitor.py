@@ -466,6 +466,8 @@ def test_rewards_of_none_are_not_known_and_texts_are_refused():
             Monitor().observe(lp, lp, mask, **{name: ["good", "bad", "good"]})
     with pytest.raises(ArgumentError, match="group must be known for every response"):
         Monitor().observe(lp, lp, mask, group=["a", None, "a"])
+    with pytest.raises(ArgumentError, match="group must be known for every response, got nan"):
+        Monitor().observe(lp, lp, mask, group=np.array([1.0, math.nan, 1.0]))
 
 
 def test_equal_rewards_have_no_standard_error_of_zero():

@@ -6,6 +6,7 @@ micro-batches equal the one big batch.
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
@@ -109,7 +110,7 @@ def coefficients(
     check_choice(how, AGGREGATORS, argument="aggregate", call="neff.train.losses")
     for name, value in (("n_tokens", n_tokens), ("n_sequences", n_sequences), ("norm_length", norm_length)):
         # A tensor is not looked at: that would wait for the device.
-        if isinstance(value, int | float) and not 0 < value < float("inf"):
+        if isinstance(value, Real) and not 0 < float(value) < float("inf"):
             raise ArgumentError(name, "a positive number", value, call="neff.train.losses")
         if isinstance(value, torch.Tensor) and value.numel() != 1:
             raise ArgumentError(name, "one number", f"shape {tuple(value.shape)}", call="neff.train.losses")

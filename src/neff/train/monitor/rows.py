@@ -86,6 +86,8 @@ def host_column(name: str, given: Any, n: int) -> Any:
         column = np.array(given)
         if column.dtype.kind in "OUS":
             column = np.array([_number_of(name, value) for value in column.ravel().tolist()]).reshape(column.shape)
+        if name == "group" and column.dtype.kind == "f" and np.isnan(column).any():
+            raise ArgumentError(name, "known for every response", math.nan, call="Monitor.observe")
     if column.ndim == 0:
         return column
     if column.shape != (n,):
