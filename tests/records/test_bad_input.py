@@ -239,7 +239,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "same-twice": ({"item": "item", "score": "item"}, "score must be another column than item"),
     "wrong-type": ({"item": 7}, "item must be the name of a column"),
     "bad-keep": ({"keep": "everything"}, "keep must be"),
-    "missing-keep": ({"keep": ["nope"]}, "no column 'nope' (--keep)"),
+    "missing-keep": ({"keep": ["nope"]}, "no column 'nope'. The columns are"),
     "bad-target": ({"target": "nope"}, "no column 'nope' (--target)"),
     "foreign-target": ({"target": "model", "score": "item", "item": "score"}, "no prediction ever equals"),
     "three-clusters": ({"cluster": ["a", "b", "c"]}, "one or two columns"),

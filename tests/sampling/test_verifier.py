@@ -117,6 +117,19 @@ def test_a_budget_below_0_is_refused():
 THEORY = TwoTypeModel((0.87, 0.13), (0.58, 0.42), soundness=0.75)
 
 
+@pytest.mark.parametrize("unit", [1e-13, 1.0, 1e13])
+def test_the_best_budget_does_not_depend_on_the_unit(unit):
+    right = [[1, 0, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 0, 0]]
+    accepted = [[1, 0, 1, 1], [0, 1, 0, 1], [0, 0, 1, 0], [1, 1, 1, 1], [1, 1, 0, 0]]
+    report = verifier_curves(right, accepted, costs=(0, 2 * unit), right_value=unit, rng=7)
+    assert [reward.best_k for reward in report.curves[0].rewards] == [3, 1]
+
+
+def test_values_of_the_theory_are_numbers():
+    with pytest.raises(ArgumentError, match="wrong"):
+        TwoTypeModel((0.9, 0.1), (0.5, 0.5), soundness=0.7).best_budget(wrong=math.nan)
+
+
 def test_theory_golden():
     assert THEORY.ceiling == pytest.approx(0.716235876, abs=1e-9)
     assert THEORY.false_positives(math.inf) == pytest.approx(0.283764124, abs=1e-9)

@@ -10,7 +10,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from neff.cli.streams import say
-from neff.cli.verbs import Exit
+from neff.cli.verbs import VERBS, Exit
 from neff.errors import ArgumentError, NeffError, NeffWarning, RecordsError
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ OF_VERB = {
     ("plan", "margin"): "--audit-margin",
     ("plan", "models"): "--a",
     ("plan", "sd"): "--audit-sd",
+    ("sampling", "accepts"): "--accept",
+    ("sampling", "costs"): "--cost",
     ("sampling", "features"): "--embedding",
     ("sampling", "labels"): "--label",
     ("sampling", "log_weights"): "--log-weight",
@@ -78,9 +80,15 @@ def guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
     except Exception as error:  # noqa: BLE001  (the last line of defence: a user never sees a traceback unasked)
         if os.environ.get("NEFF_DEBUG"):
             traceback.print_exc()
-        code, sentence = explain(error, argv[0] if argv else "")
+        code, sentence = explain(error, _verb(argv))
         say(sentence)
         return code
+
+
+def _verb(argv: list[str]) -> str:
+    """Return the verb that was asked for, of one word or two."""
+    two = " ".join(argv[:2])
+    return two if any(verb.name == two for verb in VERBS) else "".join(argv[:1])
 
 
 def explain(error: Exception, verb: str) -> tuple[int, str]:
@@ -127,7 +135,9 @@ def _as_option(error: ArgumentError, verb: str) -> str:
     head, middle, tail = text.partition(f": {error.argument} must be ")
     if not middle or " " in head:
         return text
-    flag = OF_VERB.get((verb, error.argument)) or FLAGS.get(error.argument, "--" + error.argument.replace("_", "-"))
+    flag = OF_VERB.get((verb.partition(" ")[0], error.argument)) or FLAGS.get(
+        error.argument, "--" + error.argument.replace("_", "-")
+    )
     return f"{flag} must be {tail}"
 
 

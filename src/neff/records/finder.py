@@ -56,7 +56,7 @@ class Finder:
         near += [other for other in self.names if normal(other) == normal(name) and other not in near]
         hint = f"Did you mean {listing(near)}? " if near else ""
         raise RecordsError(
-            f"there is no column {name!r} (--{role}).",
+            f"there is no column {name!r}{'' if role == 'keep' else f' (--{role})'}.",
             f"{hint}The columns are {listing(self.names)}.",
             path=self.path,
         )

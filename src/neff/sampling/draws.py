@@ -151,11 +151,15 @@ def draws_of(
     RecordsError
         If the records cannot be read.
     """
-    named = [name for name in (scores, answers, accepts) if name]
+    asked = {"scores": scores, "answers": answers, "accepts": accepts}
+    named = [name for name in asked.values() if name]
     table = source if isinstance(source, Records) else as_records(source, keep=tuple(named) or "mapped", **columns)
-    for name in named:
-        if name not in table.extra:
-            raise ArgumentError("column", "in the records", name, f"They have {sorted(table.extra)}.", call=call)
+    for argument, name in asked.items():
+        if name and name not in table.extra:
+            fix = (
+                f"Free columns: {', '.join(sorted(table.extra)) or 'none'}; one that is the item or the score is taken."
+            )
+            raise ArgumentError(argument, "a column that the records keep", name, fix, call=call)
     order = np.lexsort((table.draw, table.item.codes, table.model.codes, table.metric.codes, table.task.codes))
     group = (table.task.codes.astype(np.int64) * table.metric.n_levels + table.metric.codes) * table.model.n_levels
     group = (group + table.model.codes)[order]

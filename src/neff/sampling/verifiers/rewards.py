@@ -66,6 +66,7 @@ def _best(rewards: NDArray[np.float64], abstain: float) -> tuple[NDArray[np.int6
     if not rewards.shape[1]:
         return np.zeros(len(rewards), np.int64), np.full(len(rewards), abstain)
     top = rewards.max(axis=1)
-    k = np.argmax(rewards >= top[:, None] - 1e-12, axis=1) + 1
-    idle = top <= abstain + 1e-12
+    near = 1e-12 * np.maximum(np.abs(rewards).max(axis=1), abs(abstain))
+    k = np.argmax(rewards >= (top - near)[:, None], axis=1) + 1
+    idle = top <= abstain + near
     return np.where(idle, 0, k), np.where(idle, abstain, top)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neff.errors import ArgumentError
+from neff.stats._validate import check_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,8 +118,16 @@ class TwoTypeModel:
 
         Infinity where every further attempt does. Looks at the value of attempt k, sum_t p_t rejected_t^(k-1) v_t,
         until it can no longer change its sign.
+
+        Raises
+        ------
+        ArgumentError
+            If a value is not a finite number.
         """
         good, bad, rejected = self._chances
+        for name, amount in (("right", right), ("wrong", wrong)):
+            if not math.isfinite(check_number(amount, argument=name, call="TwoTypeModel.best_budget")):
+                raise ArgumentError(name, "a finite number", amount, call="TwoTypeModel.best_budget")
         value = np.array(self.share) * (right * good + wrong * bad)
         step = 4096
         best, best_reward, reward = 0.0, 0.0, 0.0
