@@ -81,7 +81,7 @@ def test_everything_in_every_format(neff: Callable[..., Any], draws: Path, tmp_p
         (("sampling", "verifier", "FILE", "--accept", "ok", "--cost=-1"), "--cost must be numbers of 0 or more"),
         (("sampling", "verifier", "FILE", "--accept", "item"), "--accept must be a column that the records keep"),
         (("sampling", "verifier", "FILE", "--accept", "nope"), "there is no column 'nope'. The columns are"),
-        (("sampling", "verifier", "FILE", "--odd"), "See `neff sampling verifier --help`."),
+        (("sampling", "verifier", "FILE", "--zyxwvuts", "1"), "See `neff sampling verifier --help`."),
     ],
 )
 def test_refusals(neff: Callable[..., Any], draws: Path, words: tuple[str, ...], message: str) -> None:
