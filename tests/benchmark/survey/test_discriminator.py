@@ -205,6 +205,14 @@ def test_columns_without_a_difference():
     real["wave"], made["wave"] = [3] * 30, [3.0] * 30
     found = discriminator_test(real, made, rng=0, n_resamples=9)
     assert (found.n_constant, len(found.columns)) == (1, 7)
+    assert "1 column is constant and says nothing" in found.notes
+    real["place"], made["place"] = ["here"] * 30, ["here"] * 29 + [None]
+    made["wave"][0] = None
+    notes = discriminator_test(real, made, rng=0, n_resamples=9).notes
+    assert "2 missing cells are answers of their own" in notes
+    made["wave"][0] = 3.0
+    notes = discriminator_test(real, made, rng=0, n_resamples=9).notes
+    assert "1 missing cell is an answer of its own" in notes
     same = discriminator_test({"a": ["x"] * 9}, {"a": ["x"] * 8}, rng=0, n_resamples=9, margin=0.2)
     assert (same.accuracy.value, same.p_value, same.reason) == (0.5, 1.0, Reason.NO_DISCORDANT)
     assert same.verdict is Verdict.UNDECIDED  # eight rows cannot show that nothing is there

@@ -223,9 +223,11 @@ def _notes(
     if any(left_out):
         notes.append(f"{n:,} rows of each kind drawn at random, {left_out[0]:,} real and {left_out[1]:,} made left out")
     if pool.n_missing:
-        notes.append(f"{pool.n_missing:,} missing cells are answers of their own")
-    if len(pool.columns) > n_columns:
-        notes.append(f"{len(pool.columns) - n_columns} columns are constant and say nothing")
+        one = "1 missing cell is an answer of its own"
+        notes.append(one if pool.n_missing == 1 else f"{pool.n_missing:,} missing cells are answers of their own")
+    if n_constant := len(pool.columns) - n_columns:
+        one = "1 column is constant and says nothing"
+        notes.append(one if n_constant == 1 else f"{n_constant:,} columns are constant and say nothing")
     if n_resamples:
         notes.append(f"with {n_resamples:,} swaps no p-value is below {1 / (1 + n_resamples):.2g}")
     return tuple(notes)
