@@ -156,6 +156,21 @@ def test_size_is_exact():
 
 
 @pytest.mark.slow
+def test_more_rows_find_more():
+    """Same shares question by question, answers that do not hang together: the power grows with the rows."""
+    power = {}
+    for n in (20, 60, 150):
+        found = []
+        for seed in range(200):
+            rng = np.random.default_rng([seed, n, 11])
+            made = sheets(rng, n, apart=True)
+            found.append(discriminator_test(sheets(rng, n), made, rng=rng, n_resamples=99).told_apart)
+        power[n] = np.mean(found)
+    assert 0.05 < power[20] < power[60] < power[150]
+    assert power[150] > 0.95
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "apart", "n_splits"), [(60, False, 10), (60, True, 10), (150, True, 10), (60, True, 3)])
 def test_the_interval_over_data_sets(n, apart, n_splits):
     """95% intervals of what a classifier trained on four fifths of so many rows comes to, over fresh data sets."""

@@ -107,7 +107,9 @@ def discriminator_test(
 
     The p-value is exact: real and made rows are paired at random, splits are splits of pairs, and if both kinds come
     from one distribution the labels within pairs may be swapped without changing anything; all splits are done again
-    for each swap. In 600 simulations without a difference 5.5% of the p-values were at most .05.
+    for each swap. In 600 simulations without a difference 5.5% of the p-values were at most .05. Rows of seven
+    questions with the right shares that do not hang together: the kernel told them apart in 14, 74 and 100% of 200
+    simulations with 20, 60 and 150 rows of each kind (99 swaps).
 
     Splits share rows and are not independent. The interval is Jeffreys' for an effective number of rows, that of the
     n_test held-out rows (of both kinds) of one split over 1 / n_splits + n_test / n_train, the correction of Nadeau and
