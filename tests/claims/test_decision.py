@@ -96,6 +96,28 @@ def test_bounds_ask_for_nothing_else_and_give_an_interval_where_all_are_equal():
     assert proportion.verdict == "holds"
 
 
+@pytest.mark.parametrize(
+    ("values", "kind", "said"),
+    [
+        ((1e308, -1e308), "difference", "beyond 1e+60"),
+        ((-1e200,), "level", "beyond 1e+60"),
+        ((1.0, 1e-200), "ratio", "too small for a ratio"),
+    ],
+)
+def test_numbers_that_cannot_be_squared_fail_their_seed(values, kind, said):
+    found = decide([Measured(0, values)], terms(kind=kind, margin=2))
+    assert (found.verdict, found.reason) == ("not checked", Reason.FAILED_SEED)
+    assert said in found.failures[0].message
+
+
+def test_a_ratio_may_have_an_end_that_no_float_holds():
+    wild = [Measured(k, (1e59, 1e-59) if k % 2 else (1e-59, 1e59)) for k in range(5)]
+    found = decide(wild, terms(kind="ratio", margin=2, budget=5))
+    assert found.verdict == "undecided"
+    assert found.value < 1  # three of the five are tiny
+    assert found.interval == (pytest.approx(0), math.inf)
+
+
 # Stopping.
 
 

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from neff.claims.effects import effect, mean_and_sd, method_words, problem, sequence
+from neff.claims.effects import effect, exp, mean_and_sd, method_words, problem, sequence
 from neff.claims.outcome import Failure
 from neff.reasons import Reason
 from neff.results import Verdict
@@ -274,9 +274,9 @@ class Course:
             verdict,
             why,
             reason,
-            value=math.exp(mean) if ratio else mean,
-            standard_error=math.exp(mean) * error if ratio else error,
-            interval=(math.exp(interval[0]), math.exp(interval[1])) if ratio else interval,
+            value=exp(mean) if ratio else mean,
+            standard_error=exp(mean) * error if ratio else error,
+            interval=(exp(interval[0]), exp(interval[1])) if ratio else interval,
             treatment=treatment,
             control=control,
             distance=turn * (mean - line) / sd if sd > 0 else math.nan,

@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     from neff.claims.terms import Terms
     from neff.reasons import Reason
 
-__all__ = ["Sequence", "effect", "mean_and_sd", "method_words", "problem", "sequence"]
+__all__ = ["Sequence", "effect", "exp", "mean_and_sd", "method_words", "problem", "sequence"]
+
+LARGEST = 1e60
+"""Numbers beyond this are no measurement: their squares and fourth powers overflow."""
 
 TARGET = 10
 """Seeds at which the intervals are narrowest; the same whatever the budget, so that a larger one only goes on."""
@@ -48,12 +51,24 @@ def problem(values: tuple[float, ...], terms: Terms) -> str | None:
         return f"{len(values)} numbers for a claim of kind {terms.kind!r}"
     if not all(map(math.isfinite, values)):
         return f"a number that is not finite: {values}"
+    if max(map(abs, values)) > LARGEST:
+        return f"a number beyond {LARGEST:.0e} in size: {', '.join(f'{v:g}' for v in values)}"
     if terms.kind == "ratio" and min(values) <= 0:
         return f"a ratio needs positive numbers, got {values[0]:g} and {values[1]:g}"
+    if terms.kind == "ratio" and min(values) < 1 / LARGEST:
+        return f"a number too small for a ratio: {min(values):g}"
     if terms.bounds is not None and not all(terms.bounds[0] <= v <= terms.bounds[1] for v in values):
         outside = ", ".join(f"{v:g}" for v in values if not terms.bounds[0] <= v <= terms.bounds[1])
         return f"{outside} outside the declared bounds {terms.bounds[0]:g} to {terms.bounds[1]:g}"
     return None
+
+
+def exp(value: float) -> float:
+    """Return e to a power, infinity where a float cannot hold it: the upper end of a ratio of few seeds."""
+    try:
+        return math.exp(value)
+    except OverflowError:
+        return math.inf
 
 
 def mean_and_sd(values: list[float], *, log: bool = False) -> tuple[float, float]:
@@ -61,7 +76,7 @@ def mean_and_sd(values: list[float], *, log: bool = False) -> tuple[float, float
     if not values:
         return math.nan, math.nan
     if log:
-        return math.exp(math.fsum(map(math.log, values)) / len(values)), math.nan
+        return exp(math.fsum(map(math.log, values)) / len(values)), math.nan
     mean = math.fsum(values) / len(values)
     if len(values) < 2:
         return mean, math.nan

@@ -22,6 +22,10 @@ PAIRS = ("interval", "distance_interval")
 NUMBERS = ("value", "standard_error", "treatment", "control", "distance")
 
 
+HUGE = 1e9
+"""From here on numbers are shown with an exponent."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClaimResult:
     """The verdict on one claim.
@@ -113,10 +117,13 @@ class ClaimResult:
 
     def shown(self, value: float) -> str:
         """Return a value in the unit of the effect as text: a difference with its sign, a ratio with ×."""
-        if not math.isfinite(value):
+        if math.isnan(value):
             return "–"
+        if math.isinf(value):
+            return "∞" if value > 0 else "−∞"
         sign = "+" if self.terms.kind == "difference" else ""
-        return f"{value:{sign}.{self.digits}f}" + ("×" if self.terms.kind == "ratio" else "")
+        spec = f".{self.digits}f" if abs(value) < HUGE else ".3g"
+        return f"{value:{sign}{spec}}" + ("×" if self.terms.kind == "ratio" else "")
 
     def shown_interval(self) -> str:
         """Return the interval as text."""
