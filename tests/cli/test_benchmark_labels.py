@@ -83,7 +83,9 @@ def test_discriminate_refuses(neff: Callable[..., Any], rows: tuple[Path, Path],
 
 def test_tables_without_a_common_column(neff: Callable[..., Any], rows: tuple[Path, Path], tmp_path: Path) -> None:
     other = table(tmp_path / "other.csv", {"z": [1, 2]})
-    assert neff("benchmark", "discriminate", rows[0], other).code == 2
+    outcome = neff("benchmark", "discriminate", rows[0], other)
+    assert outcome.code == 2
+    assert "MADE must be a table that shares columns" in outcome.err
     assert neff("benchmark", "discriminate", rows[0], tmp_path / "none.csv").code == 3
     assert neff("benchmark", "discriminate", rows[0]).code == 2
 

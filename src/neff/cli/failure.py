@@ -49,6 +49,8 @@ FLAGS = {
 
 OF_VERB = {
     ("audit", "calibration"): "--calibrate-on",
+    ("benchmark", "made"): "MADE",
+    ("benchmark", "real"): "REAL",
     ("plan", "bias"): "--audit-bias",
     ("plan", "margin"): "--audit-margin",
     ("plan", "models"): "--a",
