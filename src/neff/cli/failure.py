@@ -19,17 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["explain", "guarded"]
 
 FLAGS = {
-    "clusters": "--cluster",
     "correction_method": "--correction",
-    "covariates": "--covariate",
     "detectable": "--difference",
     "environments": "--env",
-    "fewest_labels": "--fewest-labels",
-    "label_sd": "--label-sd",
     "learning_rates": "--lr",
-    "logs": "LOGS",
     "mode": "--calibration",
-    "models": "--model",
     "n_comparisons": "--comparisons",
     "n_policies": "--policies",
     "n_policies_in_family": "--policies",
@@ -37,30 +31,19 @@ FLAGS = {
     "paths": "RECORDS",
     "price_label": "--label-price",
     "price_score": "--score-price",
-    "probe": "PROBE",
     "r_squared": "--judge-r2",
-    "records": "RECORDS",
     "rng": "--seed",
-    "seed": "--seed",
-    "tests": "--test",
     "verb": "VERB",
 }
-"""Arguments of the library whose option has another name; every other one is --its-name."""
+"""Arguments of the library whose option has another name."""
 
 OF_VERB = {
     ("audit", "calibration"): "--calibrate-on",
-    ("benchmark", "made"): "MADE",
-    ("benchmark", "real"): "REAL",
     ("plan", "bias"): "--audit-bias",
     ("plan", "margin"): "--audit-margin",
     ("plan", "models"): "--a",
     ("plan", "sd"): "--audit-sd",
-    ("sampling", "accepts"): "--accept",
-    ("sampling", "costs"): "--cost",
     ("sampling", "features"): "--embedding",
-    ("sampling", "labels"): "--label",
-    ("sampling", "log_weights"): "--log-weight",
-    ("sampling", "logits"): "--logit",
     ("sampling", "n_epochs"): "--epochs",
     ("sampling", "n_restarts"): "--restarts",
 }
@@ -137,10 +120,36 @@ def _as_option(error: ArgumentError, verb: str) -> str:
     head, middle, tail = text.partition(f": {error.argument} must be ")
     if not middle or " " in head:
         return text
-    flag = OF_VERB.get((verb.partition(" ")[0], error.argument)) or FLAGS.get(
-        error.argument, "--" + error.argument.replace("_", "-")
-    )
-    return f"{flag} must be {tail}"
+    return f"{_option(error.argument, verb)} must be {tail}"
+
+
+def _option(argument: str, verb: str) -> str:
+    """Return how an argument of the library is written on the command line; itself where the verb has no such option.
+
+    Examples
+    --------
+    >>> [_option(name, "sampling verifier") for name in ("costs", "n_resamples", "records", "rng", "vocabulary")]
+    ['--cost', '--n-resamples', 'RECORDS', '--seed', 'vocabulary']
+    """
+    listed = OF_VERB.get((verb.partition(" ")[0], argument)) or FLAGS.get(argument)
+    if listed is not None:
+        return listed
+    flag = "--" + argument.replace("_", "-")
+    known = _options_of(verb)
+    spelled = (flag, flag.removesuffix("s"), argument.upper(), argument.upper().removesuffix("S"))
+    return next((name for name in spelled if name in known), argument if known else flag)
+
+
+def _options_of(verb: str) -> frozenset[str]:
+    """Return all that may be given after a verb, empty where there is no such verb."""
+    from neff.cli.app import build
+
+    if verb not in [each.name for each in VERBS]:
+        return frozenset()
+    app = build()
+    for word in verb.split():
+        app = app[word]
+    return frozenset(name for argument in app.assemble_argument_collection() for name in argument.names)
 
 
 def _usage(error: Any, verb: str) -> str:
