@@ -79,6 +79,7 @@ def test_everything_in_every_format(neff: Callable[..., Any], draws: Path, tmp_p
         (("sampling", "verifier", "FILE"), "the column of the verifier's yes or no"),
         (("sampling", "verifier", "FILE", "--accept", "judge"), "0, 1 or missing, got 0.25"),
         (("sampling", "verifier", "FILE", "--accept", "ok", "--cost=-1"), "--cost must be numbers of 0 or more"),
+        (("sampling", "verifier", "FILE", "--accept", "answer"), "--accept must be a column of numbers, got 'answer'"),
         (("sampling", "verifier", "FILE", "--accept", "item"), "--accept must be a column that the records keep"),
         (("sampling", "verifier", "FILE", "--accept", "nope"), "there is no column 'nope'. The columns are"),
         (("sampling", "verifier", "FILE", "--zyxwvuts", "1"), "See `neff sampling verifier --help`."),

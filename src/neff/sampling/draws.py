@@ -177,9 +177,11 @@ def _part(table: Records, rows: NDArray[Any], named: Sequence[str | None], call:
         item=item.astype(np.int64),
         outcome=_binary(table.score[rows], f"the outcomes of {model}", call),
         items=tuple(table.item.levels[code] for code in codes),
-        score=None if score is None else _number_column(score, rows, str(named[0]), call),
+        score=None if score is None else _number_column(score, rows, "scores", named[0], call),
         answer=None if answer is None else _answer_codes(answer, rows, call),
-        accept=None if accept is None else _binary(_number_column(accept, rows, str(named[2]), call), "accept", call),
+        accept=None
+        if accept is None
+        else _binary(_number_column(accept, rows, "accepts", named[2], call), "accepts", call),
         cluster=np.unique(table.clusters[0].codes[rows][first], return_inverse=True)[1] if table.clusters else None,
         model=model,
         task=table.task.levels[table.task.codes[rows[0]]],
@@ -229,7 +231,9 @@ def _answer_codes(column: Any, rows: NDArray[Any], call: str) -> NDArray[np.int6
     return np.where(known[codes], codes, -1)
 
 
-def _number_column(column: Any, rows: NDArray[Any], name: str, call: str) -> NDArray[np.float64]:
+def _number_column(column: Any, rows: NDArray[Any], argument: str, name: str | None, call: str) -> NDArray[np.float64]:
     if not isinstance(column, np.ndarray):
-        raise ArgumentError("column", "of numbers", name, "Name a column of numbers.", call=call)
+        text = next((level for level in column.levels if level), "")
+        fix = "say 1 for yes and 0 for no." if argument == "accepts" else "name another column, or mend this one."
+        raise ArgumentError(argument, "a column of numbers", name, f"It holds text such as {text!r}: {fix}", call=call)
     return np.asarray(column[rows], np.float64)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neff.errors import ArgumentError
+from neff.errors import ArgumentError, ArgumentTypeError
 from neff.results import Verdict
+from neff.sampling.draws import Draws
 from neff.sampling.verifiers.curves import counts_of
 from neff.sampling.verifiers.result import CeilingTest
 from neff.stats import mean_se, t_interval
 from neff.stats._options import check_choice
 from neff.stats._validate import check_level, check_number
-
-if TYPE_CHECKING:
-    from neff.sampling.draws import Draws
 
 __all__ = ["can_match"]
 
@@ -54,7 +51,8 @@ def can_match(
     Notes
     -----
     The ceiling is a plug-in from the recorded draws: an item whose right answer is accepted less often than once in
-    them counts as lost. Paired by item, t interval, by cluster where `weak` has clusters.
+    them counts as lost. Paired by item, t interval, by cluster where `weak` has clusters. Where all items differ alike
+    there is no spread to build on: the interval is then the exact one of units that all gave the same.
 
     References
     ----------
@@ -73,6 +71,9 @@ def can_match(
     level = check_level(level, call="can_match")
     if not (math.isfinite(check_number(margin, argument="margin", call="can_match")) and margin >= 0):
         raise ArgumentError("margin", "0 or more", margin, "0.02 allows two points less.", call="can_match")
+    for name, draws in (("weak", weak), ("strong", strong)):
+        if not isinstance(draws, Draws):
+            raise ArgumentTypeError(name, "Draws", draws, "as_draws(...), or draws_of(records).", call="can_match")
     if weak.accept is None:
         fix = "as_draws(outcomes, accepts=...), or draws_of(records, accepts=COLUMN)."
         raise ArgumentError("weak", "draws with acceptances", "none", fix, call="can_match")
@@ -92,6 +93,8 @@ def can_match(
     target = strong.right[other] / scored[other]
     mean = mean_se(ceiling - target, cluster=None if weak.cluster is None else weak.cluster[rows])
     low, high, reason = t_interval(mean.value, mean.standard_error, df=mean.df, level=level)
+    if np.ptp(ceiling - target) <= 1e-12:
+        (low, high), reason = _of_equal(mean.value, mean.n_clusters or len(rows), level), None
     verdict = Verdict.UNDECIDED
     if low >= -margin:
         verdict = Verdict.HOLDS
@@ -100,5 +103,16 @@ def can_match(
     return CeilingTest(
         weak=weak.model or "the weak model", strong=strong.model or "the strong model", ceiling=float(ceiling.mean()),
         target=float(target.mean()), difference=mean.value, standard_error=mean.standard_error, interval=(low, high),
-        level=level, df=mean.df, counting=counting, verdict=verdict, n_items=len(rows), reason=str(reason or ""),
+        level=level, df=mean.df, counting=counting, verdict=verdict, n_items=len(rows),
+        n_left_out=weak.n_items + strong.n_items - 2 * len(rows), reason=str(reason or ""),
     )  # fmt: skip
+
+
+def _of_equal(value: float, units: int, level: float) -> tuple[float, float]:
+    """Return the interval of a mean in [-1, 1] from units that all gave one value: exact, without a spread.
+
+    At the level, no more than a share s = 1 - ((1 - level) / 2)^(1 / units) of all units can differ from those seen;
+    these may lie at either end.
+    """
+    other = 1 - ((1 - level) / 2) ** (1 / units)
+    return value - (1 + value) * other, value + (1 - value) * other

@@ -19,7 +19,7 @@ from neff.sampling.draws import Draws, as_draws, draws_of
 from neff.sampling.shares import inside, share_mean
 from neff.sampling.verifiers.accept_first import Counts, Curves, curves
 from neff.sampling.verifiers.result import VerifierCurve, VerifierReport
-from neff.sampling.verifiers.rewards import resamples, reward
+from neff.sampling.verifiers.rewards import resampled, reward
 from neff.sampling.verifiers.two_type import TwoTypeModel
 from neff.stats import mean_se, t_interval
 from neff.stats._options import seeded
@@ -33,12 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = ["counts_of", "verifier_curves"]
 
+LARGEST = 1e100  # values of a reward: their sums over items stay finite
+
 
 def verifier_curves(
     outcomes: Any,
     accepts: Any,
     *,
-    costs: Sequence[float] = (0.0, 1.0, 2.0, 4.0, 8.0),
+    costs: float | Sequence[float] = (0.0, 1.0, 2.0, 4.0, 8.0),
     right_value: float = 1.0,
     abstain_value: float = 0.0,
     price: float = 0.0,
@@ -59,9 +61,9 @@ def verifier_curves(
     accepts
         Whether the verifier accepts it, of the same shape; for records the name of a column, or several.
     costs
-        Losses of a wrong answer, in units of a right one, 0 or more.
+        Loss of a wrong answer, or several, 0 or more.
     right_value, abstain_value, price
-        Value of a right answer, of none, and the price of one attempt (0 or more), in the same units.
+        Value of a right answer, of none, and the price of one attempt (0 or more), in the units of the costs.
     level
         Coverage of the intervals over items.
     n_resamples, rng
@@ -77,7 +79,8 @@ def verifier_curves(
     Raises
     ------
     ArgumentError
-        If a value is not 0, 1 or missing, shapes differ, a cost or the price is negative, or a value not finite.
+        If a value is not 0, 1 or missing, shapes differ, no acceptances are given, a cost or the price is negative, or
+        a value is not finite.
     RecordsError
         If records cannot be read.
 
@@ -104,34 +107,57 @@ def verifier_curves(
     """
     level = check_level(level, call="verifier_curves")
     n_resamples = check_count(n_resamples, argument="n_resamples", call="verifier_curves", minimum=1)
-    costs = tuple(check_number(cost, argument="costs", call="verifier_curves") for cost in costs)
-    for name, amount in (*(("costs", cost) for cost in costs), ("price", price)):
-        if not (math.isfinite(check_number(amount, argument=name, call="verifier_curves")) and amount >= 0):
-            fix = "It is what is taken away: 4, not -4."
-            must = "numbers of 0 or more" if name == "costs" else "0 or more"
-            raise ArgumentError(name, must, amount, fix, call="verifier_curves")
-    for name, amount in (("right_value", right_value), ("abstain_value", abstain_value)):
-        if not math.isfinite(check_number(amount, argument=name, call="verifier_curves")):
-            raise ArgumentError(name, "a finite number", amount, call="verifier_curves")
+    losses = _losses(costs, right_value, abstain_value, price)
     generator, seed = seeded(rng, call="verifier_curves")
     spawn = int(generator.integers(2**63))
     values = (right_value, abstain_value, price)
     found = tuple(
-        _curve(draws, name, costs, values, level, n_resamples, np.random.default_rng(spawn))
+        _curve(draws, name, losses, values, level, n_resamples, np.random.default_rng(spawn))
         for draws, name in _parts(outcomes, accepts, columns)
     )
-    pairs = np.array([(c.single.value, c.conditional.value) for c in found if not math.isnan(c.conditional.value)])
-    spread = len(pairs) >= 3 and bool((pairs.std(axis=0) > 0).all())
+    notes = [warning for c in found for warning in c.warnings]
+    if any(r.best_k == len(c.budgets) > 0 for c in found for r in c.rewards):
+        notes.append("Where the best budget is the longest recorded, a longer one may be better still.")
     return VerifierReport(
-        curves=found,
-        correlation=float(np.corrcoef(pairs.T)[0, 1]) if spread else math.nan,
-        level=level,
-        seed=seed,
-        notes=tuple(dict.fromkeys(warning for c in found for warning in c.warnings)),
-    )
+        curves=found, correlation=_correlation(found), level=level, seed=seed, right_value=float(right_value),
+        abstain_value=float(abstain_value), price=float(price), notes=tuple(dict.fromkeys(notes)),
+    )  # fmt: skip
+
+
+def _losses(costs: Any, right_value: Any, abstain_value: Any, price: Any) -> tuple[float, ...]:
+    """Return the costs as numbers, after a look at all that a reward is made of."""
+    given = [costs] if isinstance(costs, str) or not hasattr(costs, "__iter__") else list(costs)
+    losses = [("costs", cost) for cost in given]
+    for name, amount in (*losses, ("price", price), ("right_value", right_value), ("abstain_value", abstain_value)):
+        value = check_number(amount, argument=name, call="verifier_curves")
+        if name in ("costs", "price") and not (math.isfinite(value) and value >= 0):
+            fix = "It is what is taken away: 4, not -4."
+            must = "numbers of 0 or more" if name == "costs" else "0 or more"
+            raise ArgumentError(name, must, amount, fix, call="verifier_curves")
+        if not math.isfinite(value):
+            raise ArgumentError(name, "a finite number", amount, call="verifier_curves")
+        if abs(value) > LARGEST:
+            fix = "Choose a smaller unit: only the ratios of values matter."
+            raise ArgumentError(name, f"at most {LARGEST:g}", amount, fix, call="verifier_curves")
+    return tuple(float(cost) for cost in given)
+
+
+def _correlation(found: Sequence[VerifierCurve]) -> float:
+    """Return the correlation over models of single-draw and conditional accuracy, within task, metric and verifier."""
+    groups: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
+    for c in found:
+        if not math.isnan(c.conditional.value):
+            groups.setdefault((c.task, c.metric, c.verifier), []).append((c.single.value, c.conditional.value))
+    pairs = [np.array(group) - np.mean(group, axis=0) for group in groups.values() if len(group) >= 3]
+    if not pairs or not (np.abs(np.concatenate(pairs)).max(axis=0) > 1e-12).all():
+        return math.nan
+    return float(np.corrcoef(np.concatenate(pairs).T)[0, 1])
 
 
 def _parts(outcomes: Any, accepts: Any, columns: dict[str, Any]) -> list[tuple[Draws, str]]:
+    if accepts is None or (hasattr(accepts, "__len__") and not len(accepts) and not _empty(outcomes)):
+        fix = 'A matrix of the shape of outcomes; for records the name of a column, such as "tests_passed".'
+        raise ArgumentError("accepts", "the verifier's yes or no", accepts, fix, call="verifier_curves")
     names = [accepts] if isinstance(accepts, str) else accepts
     if isinstance(names, (list, tuple)) and names and all(isinstance(name, str) for name in names):
         return [
@@ -140,6 +166,10 @@ def _parts(outcomes: Any, accepts: Any, columns: dict[str, Any]) -> list[tuple[D
             for draws in draws_of(outcomes, accepts=name, call="verifier_curves", **columns)
         ]
     return [(as_draws(outcomes, accepts=accepts, call="verifier_curves"), "verifier")]
+
+
+def _empty(outcomes: Any) -> bool:
+    return isinstance(outcomes, list | tuple | np.ndarray) and not len(outcomes)
 
 
 def counts_of(draws: Draws) -> Counts:
@@ -172,16 +202,16 @@ def _curve(
     perfect = 1 - none_right(
         counts.n[:, None], counts.right[:, None], np.minimum(np.arange(1, longest + 1), counts.n[:, None])
     )
-    weights = resamples(len(counts.n), cluster, n_resamples, rng)
+    drawn = resampled(items, cluster, n_resamples, rng)
     return VerifierCurve(
         task=draws.task, model=draws.model, verifier=verifier, budgets=np.arange(1, longest + 1),
         right=_mean(items.right), wrong=_mean(items.wrong), abstain=_mean(items.abstain),
         right_interval=_band(items.right, cluster, level), wrong_interval=_band(items.wrong, cluster, level),
         perfect=_mean(perfect), attempts=_mean(items.attempts), wrong_at=_wrong_at(items),
-        rewards=tuple(reward(items, cost, values, weights, level) for cost in costs),
+        rewards=tuple(reward(items, drawn, cost, values, level) for cost in costs),
         model_fit=TwoTypeModel.fit(counts) if (counts.n > counts.right).any() else None,
         n_items=len(counts.n), n_draws=int(counts.n.sum()), n_unscored=len(draws) - int(counts.n.sum()),
-        n_never=int((counts.accepted == 0).sum()), warnings=_warnings(draws, counts, has),
+        n_never=int((counts.accepted == 0).sum()), metric=draws.metric, warnings=_warnings(draws, counts, has),
         **_levels(draws, counts, cluster, level),
     )  # fmt: skip
 
@@ -266,8 +296,12 @@ def _ratio(counts: Counts, cluster: NDArray[np.int64] | None, level: float, comm
     value = float(counts.both.sum() / total)
     influence = (counts.both - value * counts.accepted) * len(counts.n) / total
     se = mean_se(influence, cluster=cluster)
-    low, high, _ = t_interval(value, se.standard_error, df=se.df, level=level)
+    low, high, reason = t_interval(value, se.standard_error, df=se.df, level=level)
+    if counts.both.sum() in (0, total):  # all accepted draws agree: what `share_mean` does, over items with one
+        some = counts.accepted > 0
+        agreed = share_mean(np.full(int(some.sum()), value), None if cluster is None else cluster[some], level)
+        (low, high), reason, method = agreed.interval, agreed.reason, f"{method}, {agreed.method}"
     return Estimate(
         value, se.standard_error, inside(low, high), df=se.df, n_items=len(counts.n), n_clusters=se.n_clusters,
-        reason=se.reason, metric="pooled", method=method, **common,
+        reason=(se.reason or reason) if reason else None, metric="pooled", method=method, **common,
     )  # fmt: skip

@@ -28,7 +28,8 @@ class Reward:
     best_k, reward
         The best budget, 0 where no attempt pays, and its expected reward per item.
     best_k_range
-        5%, 50% and 95% points of the best budget over resampled items: read this, the point alone is unstable.
+        5%, 50% and 95% points of the best budget over resampled items: read this, the point alone is unstable. None
+        where resampled items give one curve (one item, one cluster, items that are all alike): nothing is known.
     reward_interval
         Of the reward at `best_k`, at the level asked for; NaN where resampled items give one value.
     reward_at_most
@@ -40,7 +41,7 @@ class Reward:
     cost: float
     best_k: int
     reward: float
-    best_k_range: tuple[int, int, int]
+    best_k_range: tuple[int, int, int] | None
     reward_interval: tuple[float, float]
     reward_at_most: float
     curve: NDArray[np.float64]
@@ -51,7 +52,7 @@ class Reward:
             "cost": self.cost,
             "best_k": self.best_k,
             "reward": json_number(self.reward),
-            "best_k_range": list(self.best_k_range),
+            "best_k_range": None if self.best_k_range is None else list(self.best_k_range),
             "reward_interval": [json_number(x) for x in self.reward_interval],
             "reward_at_most": json_number(self.reward_at_most),
             "curve": [json_number(float(x)) for x in self.curve],
@@ -90,6 +91,8 @@ class VerifierCurve:
         The two-type model fitted to the counts, or None where no draw is wrong.
     n_items, n_draws, n_unscored, n_never
         Items, usable draws, draws left out as outcome or acceptance is missing, items of which no draw is accepted.
+    metric
+        Name of the outcome.
     """
 
     task: str
@@ -114,6 +117,7 @@ class VerifierCurve:
     n_draws: int
     n_unscored: int
     n_never: int
+    metric: str = ""
     warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,6 +131,7 @@ class VerifierCurve:
         return {
             "task": self.task,
             "model": self.model,
+            "metric": self.metric,
             "verifier": self.verifier,
             "budgets": self.budgets.tolist(),
             **{name: numbers(getattr(self, name)) for name in lines},
@@ -134,7 +139,12 @@ class VerifierCurve:
             "rewards": [reward.to_dict() for reward in self.rewards],
             "two_types": None
             if fit is None
-            else {"correctness": list(fit.correctness), "share": list(fit.share), "soundness": fit.soundness},
+            else {
+                "correctness": list(fit.correctness),
+                "share": list(fit.share),
+                "completeness": fit.completeness,
+                "soundness": fit.soundness,
+            },
             "n_items": self.n_items,
             "n_draws": self.n_draws,
             "n_unscored": self.n_unscored,
@@ -152,21 +162,27 @@ class VerifierReport:
     curves
         One per task, model and verifier.
     correlation
-        Pearson correlation over models of single-draw and conditional accuracy; NaN below 3 models.
+        Pearson correlation over models of single-draw and conditional accuracy, within each task, metric and verifier
+        that has 3 models or more; NaN where none has.
     level, seed
         Coverage of the intervals; seed of the bootstrap.
+    right_value, abstain_value, price
+        Value of a right answer, of none, and the price of one attempt: what rewards are made of.
     """
 
     curves: tuple[VerifierCurve, ...]
     correlation: float
     level: float
     seed: int | None
+    right_value: float = 1.0
+    abstain_value: float = 0.0
+    price: float = 0.0
     notes: tuple[str, ...] = ()
 
     def table(self, budgets: tuple[int, ...] = (1, 10, 100)) -> Table:
         """Return what each verifier gives at some budgets."""
         columns = (
-            Column("task", "Task"), Column("model", "Model"), Column("verifier", "Verifier"),
+            *LABELS,
             Column("k", "Budget", "count"), Column("right", "Right", "number"),
             Column("right_interval", "Interval", "interval"), Column("wrong", "Wrong", "number"),
             Column("abstain", "No answer", "number"), Column("wrong_share", "Wrong of accepted", "number"),
@@ -178,7 +194,7 @@ class VerifierReport:
                 i = k - 1
                 accepted = float(c.right[i] + c.wrong[i])
                 rows.append((
-                    c.task, c.model, c.verifier, k, float(c.right[i]), tuple(c.right_interval[i].tolist()),
+                    *_labels(c), k, float(c.right[i]), tuple(c.right_interval[i].tolist()),
                     float(c.wrong[i]), float(c.abstain[i]),
                     float(c.wrong[i]) / accepted if accepted else float("nan"), float(c.perfect[i]),
                     float(c.attempts[i]),
@@ -188,14 +204,14 @@ class VerifierReport:
     def rewards(self) -> Table:
         """Return the best budget for each cost of a wrong answer."""
         columns = (
-            Column("task", "Task"), Column("model", "Model"), Column("verifier", "Verifier"),
+            *LABELS,
             Column("cost", "Cost of a wrong answer", "number", 2), Column("best_k", "Best budget", "count"),
             Column("range", "5 to 95%"), Column("reward", "Reward", "number"),
             Column("interval", "Interval", "interval"), Column("at_most", "Reward of the longest", "number"),
         )  # fmt: skip
         rows = [
-            (c.task, c.model, c.verifier, r.cost, r.best_k, f"{r.best_k_range[0]} to {r.best_k_range[2]}",
-             r.reward, r.reward_interval, r.reward_at_most)
+            (*_labels(c), r.cost, r.best_k if len(r.curve) else None, _range(r), r.reward, r.reward_interval,
+             r.reward_at_most)
             for c in self.curves for r in c.rewards
         ]  # fmt: skip
         return _varied(columns, rows)
@@ -210,14 +226,29 @@ class VerifierReport:
             "level": self.level,
             "curves": [curve.to_dict() for curve in self.curves],
             "correlation": json_number(self.correlation),
+            "right_value": self.right_value,
+            "abstain_value": self.abstain_value,
+            "price": self.price,
             "seed": self.seed,
             "notes": list(self.notes),
         }
 
 
+LABELS = (Column("task", "Task"), Column("metric", "Metric"), Column("model", "Model"), Column("verifier", "Verifier"))
+
+
+def _labels(curve: VerifierCurve) -> tuple[str, str, str, str]:
+    return curve.task, curve.metric, curve.model, curve.verifier
+
+
+def _range(reward: Reward) -> str | None:
+    return None if reward.best_k_range is None else f"{reward.best_k_range[0]} to {reward.best_k_range[2]}"
+
+
 def _varied(columns: tuple[Column, ...], rows: list[tuple[Any, ...]]) -> Table:
-    """Return the table without the columns of task and model where these are all the same."""
-    keep = [i for i, c in enumerate(columns) if c.name not in ("task", "model") or len({row[i] for row in rows}) > 1]
+    """Return the table without the columns of task, metric and model where these are all the same."""
+    names = ("task", "metric", "model")
+    keep = [i for i, c in enumerate(columns) if c.name not in names or len({row[i] for row in rows}) > 1]
     return Table(tuple(columns[i] for i in keep), tuple(tuple(row[i] for i in keep) for row in rows))
 
 
@@ -236,8 +267,11 @@ class CeilingTest:
         "abstentions left out": such items do not count, on either side.
     verdict
         holds: it can; fails: it cannot, whatever the budget; undecided.
-    n_items
-        Items that count.
+    n_items, n_left_out
+        Items that count; items of either model that do not, as the other has none of that name or no scored draw, or as
+        abstentions are left out.
+    reason
+        Why the interval is undefined, where it is.
     """
 
     weak: str
@@ -252,6 +286,7 @@ class CeilingTest:
     counting: str
     verdict: Verdict
     n_items: int
+    n_left_out: int = 0
     reason: str = ""
 
     def __str__(self) -> str:
@@ -264,7 +299,7 @@ class CeilingTest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        names = ("weak", "strong", "counting", "level", "n_items", "reason")
+        names = ("weak", "strong", "counting", "level", "n_items", "n_left_out", "reason")
         numbers = ("ceiling", "target", "difference", "standard_error", "df")
         return {
             **{name: getattr(self, name) for name in names},

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["TwoTypeModel"]
 
 LONGEST = 1_000_000
+CERTAIN = 1 - 2**-53  # the largest number below 1
+ALWAYS = -1000.0  # log of the chance of a rejection that never happens, finite so that no attempt at all counts 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,32 +68,30 @@ class TwoTypeModel:
     soundness: float = 1.0
 
     def __post_init__(self) -> None:
+        for name in ("correctness", "share"):
+            object.__setattr__(self, name, _chances_of(getattr(self, name), name))
         if len(self.correctness) != len(self.share) or not self.share:
             raise ArgumentError("share", "one per type", self.share, "Give both for each type.", call="TwoTypeModel")
-        for name, values in (("correctness", self.correctness), ("share", self.share)):
-            if not all(0 <= x <= 1 for x in values):
-                raise ArgumentError(name, "numbers in [0, 1]", values, call="TwoTypeModel")
         if not math.isclose(sum(self.share), 1, abs_tol=1e-9):
             raise ArgumentError("share", "numbers that sum to 1", self.share, call="TwoTypeModel")
         for name, value in (("completeness", self.completeness), ("soundness", self.soundness)):
-            if not 0 <= value <= 1:
+            if not 0 <= check_number(value, argument=name, call="TwoTypeModel") <= 1:
                 raise ArgumentError(name, "a number in [0, 1]", value, call="TwoTypeModel")
 
     @property
-    def _chances(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Chances that one draw is accepted and right, accepted and wrong, rejected, of each type."""
+    def _chances(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Chances that one draw is accepted and right, and accepted and wrong, of each type."""
         r = np.array(self.correctness)
-        right, wrong = self.completeness * r, (1 - self.soundness) * (1 - r)
-        return right, wrong, 1 - right - wrong
+        return self.completeness * r, (1 - self.soundness) * (1 - r)
 
     def _total(self, value: NDArray[np.float64], budget: float) -> float:
         """Return sum_t p_t value_t (1 - rejected_t^K) / (1 - rejected_t); a type that is never accepted adds 0."""
-        if not budget >= 0:
+        if not check_number(budget, argument="budget", call="TwoTypeModel") >= 0:
             fix = "math.inf is without a limit."
             raise ArgumentError("budget", "0 or more attempts", budget, fix, call="TwoTypeModel")
-        _, _, rejected = self._chances
-        accepted = 1 - rejected
-        reach = -np.expm1(budget * np.log(np.maximum(rejected, 1e-300))) if math.isfinite(budget) else 1.0
+        accepted = np.minimum(sum(self._chances), 1.0)
+        stay = np.where(accepted < 1, np.log1p(-np.minimum(accepted, CERTAIN)), ALWAYS)
+        reach = -np.expm1(budget * stay) if math.isfinite(budget) else 1.0
         parts = np.array(self.share) * value * reach / np.where(accepted > 0, accepted, 1.0)
         return float(parts[accepted > 0].sum())
 
@@ -110,8 +110,15 @@ class TwoTypeModel:
 
     def reward(self, budget: float, *, right: float = 1.0, wrong: float = 0.0) -> float:
         """Return the expected reward within `budget` attempts: `right` and `wrong` answers' values, 0 for none."""
-        good, bad, _ = self._chances
-        return self._total(right * good + wrong * bad, budget)
+        return self._total(self._worth(right, wrong, "reward"), budget)
+
+    def _worth(self, right: float, wrong: float, method: str) -> NDArray[np.float64]:
+        """Return the expected value of one attempt, of each type."""
+        for name, amount in (("right", right), ("wrong", wrong)):
+            if not math.isfinite(check_number(amount, argument=name, call=f"TwoTypeModel.{method}")):
+                raise ArgumentError(name, "a finite number", amount, call=f"TwoTypeModel.{method}")
+        good, bad = self._chances
+        return right * good + wrong * bad
 
     def best_budget(self, *, right: float = 1.0, wrong: float = 0.0) -> tuple[float, float]:
         """Return the budget with the highest expected reward, and that reward; 0 where no attempt pays.
@@ -124,11 +131,10 @@ class TwoTypeModel:
         ArgumentError
             If a value is not a finite number.
         """
-        good, bad, rejected = self._chances
-        for name, amount in (("right", right), ("wrong", wrong)):
-            if not math.isfinite(check_number(amount, argument=name, call="TwoTypeModel.best_budget")):
-                raise ArgumentError(name, "a finite number", amount, call="TwoTypeModel.best_budget")
-        value = np.array(self.share) * (right * good + wrong * bad)
+        worth = self._worth(right, wrong, "best_budget")
+        value = np.array(self.share) * worth
+        rejected = np.maximum(1 - sum(self._chances), 0.0)
+        unit = max(abs(right), abs(wrong))  # the scale on which differences are rounding
         step = 4096
         best, best_reward, reward = 0.0, 0.0, 0.0
         for start in range(0, LONGEST, step):
@@ -136,15 +142,15 @@ class TwoTypeModel:
             gain = np.power(rejected[:, None], k[None, :]).T @ value
             running = reward + np.cumsum(gain)
             place = int(np.argmax(running))
-            if running[place] > best_reward + 1e-15:
+            if running[place] > best_reward + 1e-15 * unit:
                 best, best_reward = float(start + place + 1), float(running[place])
             reward = float(running[-1])
             slowest = rejected[value != 0].max(initial=0.0)
             if slowest ** (start + step) < 1e-16:
                 break
-        unlimited = self._total(right * good + wrong * bad, math.inf)
+        unlimited = self._total(worth, math.inf)
         tail = value[rejected == rejected[value != 0].max(initial=0.0)].sum() if (value != 0).any() else 0.0
-        if tail > 0 and unlimited >= best_reward - 1e-12:
+        if tail > 0 and unlimited >= best_reward - 1e-12 * unit:
             return math.inf, unlimited
         return best, best_reward
 
@@ -152,7 +158,8 @@ class TwoTypeModel:
     def fit(cls, counts: Counts, *, split: float = 0.5) -> TwoTypeModel:
         """Fit the two types of the paper: items whose share of right draws is above `split`, and the others.
 
-        Completeness is taken as 1; soundness is estimated from pooled counts, 1 - accepted wrong ones / wrong ones.
+        From pooled counts, completeness is the share of right draws that are accepted (1 where none is right; 1 with
+        tests, which the paper takes it to be), soundness the share of wrong ones that are not.
 
         Raises
         ------
@@ -171,5 +178,16 @@ class TwoTypeModel:
         return cls(
             correctness=tuple(float(rate[group].mean()) for group in groups),
             share=tuple(float(group.mean()) for group in groups),
+            completeness=float(both.sum()) / int(right.sum()) if right.any() else 1.0,
             soundness=1 - float((accepted - both).sum()) / wrong,
         )
+
+
+def _chances_of(values: Any, name: str) -> tuple[float, ...]:
+    """Return one number in [0, 1] for each type."""
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise ArgumentError(name, "one number per type", values, "One type: (0.5,).", call="TwoTypeModel")
+    chances = tuple(check_number(x, argument=name, call="TwoTypeModel") for x in values)
+    if not all(0 <= x <= 1 for x in chances):
+        raise ArgumentError(name, "numbers in [0, 1]", values, call="TwoTypeModel")
+    return chances
