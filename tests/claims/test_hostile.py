@@ -110,6 +110,18 @@ def closes(seed):
     os.closerange(3, 256)
     return fine(seed)
 
+@claim(says="It names a file whose name is not UTF-8, \\udcff.")
+def unwritable(seed):
+    raise FileNotFoundError(os.fsdecode(b"caf\\xe9"))
+
+class Unsaid(Exception):
+    def __str__(self):
+        raise RuntimeError("nor this")
+
+@claim(says="It raises what cannot be said.")
+def unsaid(seed):
+    raise Unsaid
+
 @claim(says="It is fine.")
 def last(seed):
     return fine(seed)
@@ -136,6 +148,8 @@ FAILING = {
     "wrong_kind": ("error", "returned Level, and a claim of kind 'difference' returns a Paired"),
     "nothing": ("error", "returned NoneType"),
     "closes": ("crash", "and no result"),
+    "unwritable": ("error", "FileNotFoundError: caf[?] .claims.py, line"),
+    "unsaid": ("error", "Unsaid: its message cannot be made .claims.py, line"),
 }
 
 

@@ -135,7 +135,10 @@ def _limit(request: dict[str, Any]) -> None:
 
 def _failure(error: BaseException) -> dict[str, Any]:
     """Return what went wrong, with the line of the claim where it happened."""
-    said = str(error)
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001  (an error that cannot be said is still one)
+        said = "its message cannot be made"
     short = type(error).__name__ + (f": {said}" if said else "")
     memory = isinstance(error, MemoryError) or "allocate memory" in short.lower()
     where = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
@@ -194,8 +197,11 @@ def _threads() -> int:
 
 
 def _send(channel: int, message: dict[str, Any]) -> None:
-    """Write one line; the line break in front ends what a killed child may have left unfinished."""
-    data = ("\n" + json.dumps(message, allow_nan=False) + "\n").encode()
+    """Write one line; the line break in front ends what a killed child may have left unfinished.
+
+    Halves of surrogate pairs, as in file names that are not UTF-8, become question marks: nobody can write them down.
+    """
+    data = ("\n" + json.dumps(message, allow_nan=False, ensure_ascii=False) + "\n").encode(errors="replace")
     while data:
         data = data[os.write(channel, data) :]
 
