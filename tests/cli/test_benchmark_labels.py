@@ -127,7 +127,7 @@ def test_label(neff: Callable[..., Any], proposals: Path, tmp_path: Path) -> Non
         made = {row["item"]: (row["labels"], row["state"]) for row in csv.DictReader(file)}
     assert made["d2"] == ("tax; war", "accepted")
     assert made["d5"] == ("", "all rejected")
-    assert "1 items without accepted labels: nothing proposed" in outcome.err
+    assert "1 item without accepted labels: nothing proposed" in outcome.err
 
 
 @pytest.mark.parametrize("kind", ["table", "md", "csv"])
@@ -146,6 +146,7 @@ def test_label_in_every_output(neff: Callable[..., Any], proposals: Path, kind: 
         (["--proposal", "qwen", "--rejected", "rejected"], "rejected must be labels that were proposed"),
         (["--proposal", "qwen", "--confidence", "gold"], "a number in every row"),
         (["--proposal", "qwen", "--separator", ""], "separator"),
+        (["--proposal", "qwen", "--proposal", "qwen"], "--proposal must be a different column each time, got 'qwen'"),
     ],
 )
 def test_label_refuses(neff: Callable[..., Any], proposals: Path, words: list[str], said: str) -> None:

@@ -55,7 +55,7 @@ def test_the_audit_counts_items_with_accepted_labels_only():
     assert found.residual.interval == clopper_pearson(1, 2)[:2]
     assert found.verdict is Verdict.UNDECIDED
     assert found.metrics["accuracy"].value == 0.5
-    assert any("1 audited items have no accepted labels" in note for note in found.notes)
+    assert any("1 audited item has no accepted labels" in note for note in found.notes)
     assert found.deferral.n == 5
     json.dumps(found.to_dict(), allow_nan=False)
 
@@ -157,3 +157,9 @@ def test_no_audit_and_no_items():
 def test_bad_input_is_named(proposals, options, named):
     with pytest.raises(ArgumentError, match=f"{named} must"):
         hybrid_labels(proposals, **options)
+
+
+def test_notes_on_one_item_are_in_the_singular():
+    found = hybrid_labels({"a": ["x", None]}, audit=["x", "y"], n_resamples=2, rng=0)
+    assert "1 item without accepted labels: nothing proposed" in found.notes
+    assert "1 audited item has no accepted labels and says nothing about the accepted ones" in found.notes

@@ -135,3 +135,11 @@ def test_intervals_hold_the_truth():
             low, high = found[metric].interval
             hits[metric] += low <= large[metric].value <= high
     assert all(0.9 < count / 300 < 0.99 for count in hits.values()), hits
+
+
+def test_empty_places_in_a_list_are_no_labels():
+    """A list of None was a label "None", which counted as wrong."""
+    found = label_metrics([["x"], ["y"]], [["x", None, float("nan"), ""], ["y"]], n_resamples=2, rng=0)
+    assert (found.labels, found["accuracy"].value) == (("x", "y"), 1.0)
+    with pytest.raises(ArgumentTypeError, match="a label or a list of labels per item"):
+        label_metrics([["x"]], [[{"k": 1}]], n_resamples=2, rng=0)

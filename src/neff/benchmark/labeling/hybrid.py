@@ -253,7 +253,12 @@ def _verdict(residual: Estimate, target: float | None) -> Verdict:
 def _notes(nobody: bool, n_unused: int, states: list[str]) -> tuple[str, ...]:  # noqa: FBT001
     notes = ["nobody has looked at the proposals yet: no rejections were given"] if nobody else []
     without = ((state, states.count(state)) for state in WITHOUT)
-    notes += [f"{count:,} items without accepted labels: {state}" for state, count in without if count]
+    notes += [
+        f"{count:,} {'item' if count == 1 else 'items'} without accepted labels: {state}"
+        for state, count in without
+        if count
+    ]
     if n_unused:
-        notes.append(f"{n_unused:,} audited items have no accepted labels and say nothing about the accepted ones")
+        have, say = ("item has", "says") if n_unused == 1 else ("items have", "say")
+        notes.append(f"{n_unused:,} audited {have} no accepted labels and {say} nothing about the accepted ones")
     return tuple(notes)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Labels", "as_text", "indicators", "label_sets"]
 
 Labels: TypeAlias = frozenset[str]
+NO_LABELS: Labels = frozenset()
 
 
 def as_text(label: Any) -> str:
@@ -39,13 +40,19 @@ def label_sets(values: Sequence[Any], *, argument: str, call: str) -> list[Label
 
 
 def _labels(value: Any, argument: str, call: str) -> Labels | None:
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        # An empty place within a list is no label, and a list within it would become a label of brackets.
+        return NO_LABELS.union(*(_one(label, argument, call) for label in value))
+    return _one(value, argument, call) or None
+
+
+def _one(value: Any, argument: str, call: str) -> Labels:
+    """Return one label as a set, an empty one where it is unknown."""
     if value is None or (isinstance(value, numbers.Real) and math.isnan(value)):
-        return None
+        return NO_LABELS
     if isinstance(value, str | numbers.Real | bool | np.bool_):
         text = as_text(value)
-        return frozenset({text}) if text else None
-    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
-        return frozenset(filter(None, map(as_text, value)))
+        return frozenset({text}) if text else NO_LABELS
     raise ArgumentTypeError(argument, "a label or a list of labels per item", value, call=call)
 
 

@@ -80,6 +80,9 @@ def label(
     paths = existing(tables, "benchmark label")
     if not proposal:
         raise ArgumentError("proposal", "a column at least", None, "For example --proposal llama --proposal mistral.")
+    if len(set(proposal)) < len(proposal):
+        twice = next(name for name in proposal if proposal.count(name) > 1)
+        raise ArgumentError("proposal", "a different column each time", twice, "A model has one vote; name it once.")
     if not separator:
         raise ArgumentError("separator", "a character at least", separator, "By default it is a semicolon.")
     delivery = prepare(output, inputs=paths)
